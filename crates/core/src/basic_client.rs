@@ -1,0 +1,182 @@
+//! The BASIC client: a script's way to the underlying client.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
+use parking_lot::Mutex;
+
+use crate::connection::explain;
+use crate::{
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Error, ErrorKind,
+    OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown, UnderlyingClient,
+    wait,
+};
+
+/// A client that opens no connection itself; PySpigot's `ClientType.BASIC`.
+///
+/// It answers [`redis_uri`](ScriptRedisClient::redis_uri),
+/// [`client_options`](ScriptRedisClient::client_options) and
+/// [`redis_client`](ScriptRedisClient::redis_client), and builds a pool on demand. As in the seed,
+/// opening one succeeds without a server.
+///
+/// ```no_run
+/// use redis_manager_core::*;
+///
+/// let resources = ClientResources::new()?;
+/// let script = ScriptHandle::new("economy");
+/// let uri = "redis://localhost".parse()?;
+/// let client = RedisBasicClient::open(&script, uri, ClientOptions::default(), &resources)?;
+/// assert_eq!(client.ping()?, "PONG");
+/// client.close();
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisBasicClient {
+    context: Arc<ClientContext>,
+    pool: Arc<LazyPool>,
+}
+
+/// The pool of a BASIC client, once it was asked for.
+#[derive(Default)]
+struct LazyPool(Mutex<PoolState>);
+
+#[derive(Default)]
+enum PoolState {
+    #[default]
+    Unused,
+    Open(Pool),
+    Closed,
+}
+
+impl RedisBasicClient {
+    /// A pool of connections to the server, built at the first call, with the size of the option
+    /// `session_pool_size`, and closed with the client: then it hands out no connection any more.
+    /// Does not connect. Its connections want a tokio runtime, that of the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] if the client is closed.
+    pub fn pool(&self) -> Result<Pool> {
+        let _in_flight = self.context.admit()?;
+        let mut state = self.pool.0.lock();
+        match &*state {
+            PoolState::Open(pool) => Ok(pool.clone()),
+            PoolState::Closed => Err(self.context.closed_error()),
+            PoolState::Unused => {
+                let pool = self.build_pool()?;
+                *state = PoolState::Open(pool.clone());
+                Ok(pool)
+            }
+        }
+    }
+
+    fn build_pool(&self) -> Result<Pool> {
+        let UnderlyingClient::Single(client) = self.context.underlying();
+        let manager = Manager::new(client.get_connection_info().clone())?;
+        let options = self.context.options();
+        let mut config = PoolConfig::new(options.session_pool_size());
+        config.timeouts = Timeouts {
+            wait: Some(self.context.command_timeout()),
+            create: Some(options.connect_timeout()),
+            recycle: Some(self.context.command_timeout()),
+        };
+        Pool::builder(manager)
+            .config(config)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| {
+                self.context
+                    .error(ErrorKind::Internal, "the pool could not be built")
+                    .with_source(error)
+            })
+    }
+
+    /// Asks the server for a sign of life over a connection made for it, blocking the thread. Returns
+    /// what it answers, `PONG`. See <https://redis.io/docs/latest/commands/ping/>.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from connecting or from answering, within the option `connect_timeout`;
+    /// [`ErrorKind::Closed`]; [`ErrorKind::WouldDeadlock`] on an I/O thread of the library.
+    pub fn ping(&self) -> Result<String> {
+        wait(self.ping_async())?
+    }
+
+    /// The asynchronous twin of [`ping`](Self::ping).
+    ///
+    /// # Errors
+    ///
+    /// As its twin.
+    pub async fn ping_async(&self) -> Result<String> {
+        let UnderlyingClient::Single(client) = self.context.underlying().clone();
+        let context = Arc::clone(&self.context);
+        let ping = self.context.resources().run_cancellable(async move {
+            let failed = |error| explain(context.uri(), error);
+            let config = redis::AsyncConnectionConfig::new()
+                .set_connection_timeout(None)
+                .set_response_timeout(None);
+            let mut connection = client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+                .map_err(failed)?;
+            let reply = redis::cmd("PING").query_async(&mut connection).await;
+            reply.map_err(failed)
+        });
+        let timeout = self.context.options().connect_timeout();
+        self.context
+            .within(Some(timeout), ping)
+            .await
+            .map_err(|error| error.with_command("PING"))
+    }
+}
+
+#[async_trait]
+impl ScriptRedisClient for RedisBasicClient {
+    fn context(&self) -> &Arc<ClientContext> {
+        &self.context
+    }
+
+    async fn close_async(&self) -> CloseReport {
+        let pool: Arc<LazyPool> = Arc::clone(&self.pool);
+        self.context.close(pool).await
+    }
+}
+
+#[async_trait]
+impl OpenRedisClient for RedisBasicClient {
+    const CLIENT_TYPE: ClientType = ClientType::Basic;
+
+    async fn open_async(
+        script: &ScriptHandle,
+        uri: RedisUri,
+        options: ClientOptions,
+        resources: &ClientResources,
+    ) -> Result<Self, Error> {
+        let _pass = script.gate().pass()?;
+        let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
+        Ok(Self {
+            context,
+            pool: Arc::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl Teardown for LazyPool {
+    fn release(&self) {
+        let state = std::mem::replace(&mut *self.0.lock(), PoolState::Closed);
+        if let PoolState::Open(pool) = state {
+            pool.close();
+        }
+    }
+}
+
+impl fmt::Debug for RedisBasicClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedisBasicClient")
+            .field(&self.context)
+            .finish()
+    }
+}

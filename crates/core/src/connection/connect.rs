@@ -1,0 +1,61 @@
+//! From an address to an open socket.
+
+use std::pin::Pin;
+
+use redis::aio::AsyncStream;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use crate::{ClientOptions, Error, ErrorKind, RedisUri, Result, SocketOptions};
+
+pub(super) type Socket = Pin<Box<dyn AsyncStream + Send + Sync>>;
+
+/// Connects to the server that `uri` names.
+pub(super) async fn connect(uri: &RedisUri, options: &ClientOptions) -> Result<Socket> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            ErrorKind::Connect,
+            format!("cannot connect to {}: {error}", uri.address()),
+        )
+        .with_source(error)
+    };
+    if let Some(path) = uri.socket() {
+        return connect_unix(path).await.map_err(failed);
+    }
+    let (Some(host), Some(port)) = (uri.host(), uri.port()) else {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "the URI names neither a host nor a socket",
+        ));
+    };
+    let stream = TcpStream::connect((host, port)).await.map_err(failed)?;
+    configure(&stream, options.socket()).map_err(failed)?;
+    Ok(Box::pin(stream))
+}
+
+#[cfg(unix)]
+async fn connect_unix(path: &std::path::Path) -> std::io::Result<Socket> {
+    let stream = tokio::net::UnixStream::connect(path).await?;
+    Ok(Box::pin(stream))
+}
+
+#[cfg(not(unix))]
+async fn connect_unix(_path: &std::path::Path) -> std::io::Result<Socket> {
+    Err(std::io::Error::new(
+        std::io::ErrorKind::Unsupported,
+        "this platform has no Unix sockets",
+    ))
+}
+
+fn configure(stream: &TcpStream, options: &SocketOptions) -> std::io::Result<()> {
+    stream.set_nodelay(options.tcp_nodelay())?;
+    let socket = SockRef::from(stream);
+    if let Some(idle) = options.keepalive() {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    }
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    if let Some(timeout) = options.user_timeout() {
+        socket.set_tcp_user_timeout(Some(timeout))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The one error type of the library.
+
+mod from_redis;
+mod kind;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+pub use kind::{Delivery, ErrorKind};
+
+use crate::ClientId;
+
+/// The result of every fallible function of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, to which command of which client, and whether the server may have seen it.
+///
+/// Cheap to clone. It contains no password: addresses are written without credentials.
+///
+/// The typed command traits of `redis` return [`redis::RedisError`]; an `Error` travels inside it
+/// and comes out again with `Error::from`:
+///
+/// ```
+/// use redis_manager_core::{Error, ErrorKind, redis::RedisError};
+///
+/// let ours = Error::new(ErrorKind::Closed, "the client is closed");
+/// let theirs = RedisError::from(ours);
+/// assert_eq!(Error::from(theirs).kind(), ErrorKind::Closed);
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Details>);
+
+#[derive(Clone)]
+struct Details {
+    kind: ErrorKind,
+    message: String,
+    command: Option<String>,
+    client_id: Option<ClientId>,
+    delivery: Option<Delivery>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error of `kind`; `message` says what happened, in lower case and without a full stop.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Details {
+            kind,
+            message: message.into(),
+            command: None,
+            client_id: None,
+            delivery: None,
+            source: None,
+        }))
+    }
+
+    /// Keeps `source` as the cause, to be read through [`std::error::Error::source`].
+    #[must_use]
+    pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.edit(|details| details.source = Some(Arc::new(source)))
+    }
+
+    /// Names the command that failed. Only its name: arguments may be secrets.
+    #[must_use]
+    pub fn with_command(self, command: impl Into<String>) -> Self {
+        self.edit(|details| details.command = Some(command.into()))
+    }
+
+    /// Names the client that failed.
+    #[must_use]
+    pub fn with_client(self, client_id: ClientId) -> Self {
+        self.edit(|details| details.client_id = Some(client_id))
+    }
+
+    /// Says whether the server may have run the command.
+    #[must_use]
+    pub fn with_delivery(self, delivery: Delivery) -> Self {
+        self.edit(|details| details.delivery = Some(delivery))
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Details)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The kind of failure, stable across versions, for a host that maps it to its own exceptions.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What happened, without the command and the client.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The name of the command that failed, if the failure is about one.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        self.0.command.as_deref()
+    }
+
+    /// The client that failed, if the failure is about one.
+    #[must_use]
+    pub fn client_id(&self) -> Option<ClientId> {
+        self.0.client_id
+    }
+
+    /// Whether the server may have run the command; `None` where the failure is not about a command.
+    #[must_use]
+    pub fn delivery(&self) -> Option<Delivery> {
+        self.0.delivery
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(command) = &self.0.command {
+            write!(f, "{command}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        if let Some(client_id) = self.0.client_id {
+            write!(f, " (client {client_id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("command", &self.0.command)
+            .field("client_id", &self.0.client_id)
+            .field("delivery", &self.0.delivery)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,105 @@
+//! How our error travels inside [`redis::RedisError`] and comes out again.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use redis::RedisError;
+
+use super::{Delivery, Error, ErrorKind};
+
+impl From<Error> for RedisError {
+    fn from(error: Error) -> Self {
+        // redis derives its retry advice from the io kind: anything it would call a dropped
+        // connection makes callers reconnect on their own, so only these three kinds are used.
+        let kind = match (error.kind(), error.delivery()) {
+            (ErrorKind::Timeout, _) => io::ErrorKind::TimedOut,
+            (_, Some(Delivery::NotSent)) => io::ErrorKind::NotConnected,
+            _ => io::ErrorKind::Unsupported,
+        };
+        RedisError::from(io::Error::new(kind, error))
+    }
+}
+
+impl From<RedisError> for Error {
+    fn from(error: RedisError) -> Self {
+        if let Some(ours) = carried(&error) {
+            return ours.clone();
+        }
+        let (kind, delivery) = classify(&error);
+        Error::new(kind, error.to_string())
+            .with_delivery(delivery)
+            .with_source(error)
+    }
+}
+
+/// Finds the error of ours that `error` carries. `redis` keeps foreign errors behind an `Arc`, and
+/// hands out a reference to that `Arc`, not to what it holds.
+fn carried(error: &RedisError) -> Option<&Error> {
+    let source: &(dyn StdError + 'static) = StdError::source(error)?;
+    let shared = source.downcast_ref::<Arc<dyn StdError + Send + Sync>>()?;
+    let io = shared.downcast_ref::<io::Error>()?;
+    io.get_ref()?.downcast_ref::<Error>()
+}
+
+fn classify(error: &RedisError) -> (ErrorKind, Delivery) {
+    match error.kind() {
+        redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => {
+            (ErrorKind::Server, Delivery::Replied)
+        }
+        redis::ErrorKind::AuthenticationFailed => (ErrorKind::Authentication, Delivery::Replied),
+        // A reply that could not be converted was still a reply.
+        redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType => {
+            (ErrorKind::Conversion, Delivery::Replied)
+        }
+        redis::ErrorKind::Client | redis::ErrorKind::InvalidClientConfig => {
+            (ErrorKind::InvalidArgument, Delivery::NotSent)
+        }
+        redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, Delivery::Replied),
+        redis::ErrorKind::Io if error.is_timeout() => (ErrorKind::Timeout, Delivery::Unknown),
+        _ => (ErrorKind::Disconnected, Delivery::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_survives_the_round_trip_and_a_clone() {
+        let ours = Error::new(ErrorKind::Refused, "not on a shared connection")
+            .with_command("WATCH")
+            .with_delivery(Delivery::NotSent);
+        let theirs = RedisError::from(ours).clone();
+        let back = Error::from(theirs);
+        assert_eq!(back.kind(), ErrorKind::Refused);
+        assert_eq!(back.command(), Some("WATCH"));
+        assert_eq!(back.delivery(), Some(Delivery::NotSent));
+    }
+
+    #[test]
+    fn only_deadlines_look_like_timeouts_to_redis() {
+        let timeout = RedisError::from(Error::new(ErrorKind::Timeout, "late"));
+        assert!(timeout.is_timeout());
+        let closed = RedisError::from(Error::new(ErrorKind::Closed, "closed"));
+        assert!(!closed.is_timeout() && !closed.is_unrecoverable_error());
+    }
+
+    #[test]
+    fn a_server_error_is_an_answer() {
+        let value = redis::parse_redis_value(b"-WRONGTYPE Operation against a key\r\n")
+            .expect("a well-formed reply");
+        let theirs = value.extract_error().expect_err("an error reply");
+        let ours = Error::from(theirs);
+        assert_eq!(ours.kind(), ErrorKind::Server);
+        assert_eq!(ours.delivery(), Some(Delivery::Replied));
+        assert!(ours.message().contains("WRONGTYPE"), "{ours}");
+    }
+
+    #[test]
+    fn a_conversion_failure_is_not_a_lost_connection() {
+        let theirs =
+            RedisError::from(redis::from_redis_value::<i64>(redis::Value::Okay).unwrap_err());
+        assert_eq!(Error::from(theirs).kind(), ErrorKind::Conversion);
+    }
+}

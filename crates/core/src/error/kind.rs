@@ -1,0 +1,58 @@
+//! The stable classification of failures.
+
+/// The kind of a failure.
+///
+/// Stable, so that a script host can map each to an exception of its language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A Redis URI, or a part given to its builder, is not allowed.
+    InvalidUri,
+    /// A client option is out of its range.
+    InvalidOptions,
+    /// An argument of a call is not allowed: an empty command, bytes that are no request, no keys.
+    InvalidArgument,
+    /// What was asked for is known and not available here: a feature, a platform, a server's ability.
+    Unsupported,
+    /// No connection could be made: unknown host, refused, unreachable.
+    Connect,
+    /// The server refused the credentials, or asks for some.
+    Authentication,
+    /// The peer does not speak Redis, or broke the protocol.
+    Protocol,
+    /// The deadline passed.
+    Timeout,
+    /// The connection was lost.
+    Disconnected,
+    /// The client is closed.
+    Closed,
+    /// The script was unloaded.
+    ScriptUnloaded,
+    /// The script is loaded already, or belongs to another manager.
+    ScriptConflict,
+    /// The command must not run on a shared connection; the message names where it may.
+    Refused,
+    /// All connections of the client's pool are in use.
+    PoolExhausted,
+    /// A transaction was given up because its watched keys kept changing until the deadline.
+    Conflict,
+    /// The server answered with an error.
+    Server,
+    /// The reply, or a payload, is not of the type that was asked for.
+    Conversion,
+    /// A blocking call was made on one of the library's own I/O threads, where it could never return.
+    WouldDeadlock,
+    /// A thread or a runtime could not be started, or a task of ours failed.
+    Internal,
+}
+
+/// Whether the server may have run a command that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// It was not sent, so it has not run.
+    NotSent,
+    /// It may have been sent, so it may have run.
+    Unknown,
+    /// The server answered, and the answer is the error.
+    Replied,
+}

@@ -1,0 +1,156 @@
+//! What happens to a client, told to whoever listens.
+
+use std::fmt;
+
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Error, Result, wait};
+
+/// How many events a slow reader may be behind before the oldest are dropped for it.
+const EVENT_BUFFER: usize = 256;
+
+/// Something that happened to a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// The connection is made and answers.
+    Connected,
+    /// The connection was lost.
+    Disconnected {
+        /// What ended it.
+        cause: Error,
+    },
+    /// A listener did not keep up and its queue overflowed.
+    MessagesDropped {
+        /// The channel whose messages were dropped.
+        channel: Vec<u8>,
+        /// How many this listener has lost since it was registered.
+        total: u64,
+    },
+    /// A listener returned an error or panicked.
+    ListenerFailed {
+        /// The channel of the message that it was given.
+        channel: Vec<u8>,
+        /// The error's or the panic's message.
+        message: String,
+    },
+    /// The client is closed. No event follows.
+    Closed,
+}
+
+/// The events of one client from the moment that `events()` was called.
+///
+/// Bounded: a reader that falls more than 256 events behind misses the oldest, and
+/// [`EventStream::missed`] counts them. Ends after [`ClientEvent::Closed`].
+pub struct EventStream {
+    receiver: broadcast::Receiver<ClientEvent>,
+    closed: CancellationToken,
+    missed: u64,
+}
+
+impl EventStream {
+    /// Waits for the next event, blocking the thread; `None` once the client is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldDeadlock`](crate::ErrorKind::WouldDeadlock) on an I/O thread of the library.
+    pub fn recv(&mut self) -> Result<Option<ClientEvent>> {
+        wait(self.recv_async())
+    }
+
+    /// Waits for the next event; `None` once the client is closed. Loses nothing when it is cancelled.
+    pub async fn recv_async(&mut self) -> Option<ClientEvent> {
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = self.receiver.recv() => received,
+                () = self.closed.cancelled() => return self.try_recv(),
+            };
+            match received {
+                Ok(event) => return Some(event),
+                Err(RecvError::Lagged(missed)) => self.missed += missed,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Takes an event that is there already.
+    pub fn try_recv(&mut self) -> Option<ClientEvent> {
+        loop {
+            match self.receiver.try_recv() {
+                Ok(event) => return Some(event),
+                Err(TryRecvError::Lagged(missed)) => self.missed += missed,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// How many events this reader was too slow for.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream")
+            .field("waiting", &self.receiver.len())
+            .field("missed", &self.missed)
+            .finish()
+    }
+}
+
+/// The sending side, one a client.
+pub(crate) struct EventHub(broadcast::Sender<ClientEvent>);
+
+impl EventHub {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(EVENT_BUFFER))
+    }
+
+    pub(crate) fn emit(&self, event: ClientEvent) {
+        // Fails only when nobody listens, which is allowed.
+        let _ = self.0.send(event);
+    }
+
+    pub(crate) fn subscribe(&self, closed: CancellationToken) -> EventStream {
+        EventStream {
+            receiver: self.0.subscribe(),
+            closed,
+            missed: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_reader_misses_the_oldest_and_knows_how_many() {
+        let hub = EventHub::new();
+        let mut events = hub.subscribe(CancellationToken::new());
+        for _ in 0..EVENT_BUFFER + 10 {
+            hub.emit(ClientEvent::Connected);
+        }
+        let mut seen = 0;
+        while events.try_recv().is_some() {
+            seen += 1;
+        }
+        assert_eq!((seen, events.missed()), (EVENT_BUFFER, 10));
+    }
+
+    #[test]
+    fn the_stream_ends_with_the_client_and_loses_nothing_before() {
+        let hub = EventHub::new();
+        let closed = CancellationToken::new();
+        let mut events = hub.subscribe(closed.clone());
+        hub.emit(ClientEvent::Closed);
+        closed.cancel();
+        assert!(matches!(events.recv(), Ok(Some(ClientEvent::Closed))));
+        assert!(matches!(events.recv(), Ok(None)));
+    }
+}

@@ -1,0 +1,59 @@
+//! The layer under [`redis-manager`](https://docs.rs/redis-manager): who owns a client, where it connects
+//! to, how it behaves, and the one connection that its calls share.
+//!
+//! Most users want the facade `redis-manager`. Those who want one kind of client alone depend on
+//! `redis-manager-command` or `redis-manager-pubsub`, which bring this crate along.
+//!
+//! | what | where |
+//! |---|---|
+//! | ownership | [`ScriptHandle`], [`Gate`] |
+//! | configuration | [`RedisUri`], [`ClientOptions`], [`ClientResources`] |
+//! | what all clients have in common | [`ScriptRedisClient`], [`ClientContext`], [`CloseReport`] |
+//! | the connection | [`Connection`], [`route`] |
+//! | telling what happened | [`Error`], [`ClientState`], [`ClientEvent`] |
+//! | the BASIC client | [`RedisBasicClient`], [`UnderlyingClient`] |
+
+mod basic_client;
+mod callback;
+mod client_context;
+mod client_id;
+mod client_type;
+mod close_report;
+mod connection;
+mod connection_info;
+mod error;
+mod event;
+mod gate;
+mod options;
+pub mod request_bytes;
+mod resources;
+pub mod route;
+mod script;
+mod script_redis_client;
+mod state;
+mod underlying;
+mod uri;
+mod wait;
+
+pub use basic_client::RedisBasicClient;
+pub use callback::{CallbackScope, as_callback, in_callback};
+pub use client_context::{ClientContext, InFlight, Teardown};
+pub use client_id::ClientId;
+pub use client_type::ClientType;
+pub use close_report::{CloseOutcome, CloseReport};
+pub use connection::{Connection, PushSink, explain, send_pipeline};
+pub use connection_info::connection_info;
+pub use error::{Delivery, Error, ErrorKind, Result};
+pub use event::{ClientEvent, EventStream};
+pub use gate::{Gate, GatePass};
+pub use options::{ClientOptions, ClientOptionsBuilder, Overflow, Protocol, SocketOptions};
+pub use resources::{ClientResources, ClientResourcesBuilder};
+pub use script::ScriptHandle;
+pub use script_redis_client::{OpenRedisClient, ScriptRedisClient};
+pub use state::ClientState;
+pub use underlying::UnderlyingClient;
+pub use uri::{IntoRedisUri, RedisNode, RedisTopology, RedisUri, RedisUriBuilder, VerifyPeer};
+pub use wait::wait;
+
+pub use deadpool_redis;
+pub use redis;

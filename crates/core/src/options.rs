@@ -1,0 +1,116 @@
+//! How a client behaves.
+
+mod builder;
+mod check;
+mod duration;
+mod overflow;
+mod protocol;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use builder::ClientOptionsBuilder;
+pub use overflow::Overflow;
+pub use protocol::Protocol;
+pub use socket::SocketOptions;
+
+/// How a client behaves: its deadlines, its pools and its listeners' queues.
+///
+/// Made by [`builder`](Self::builder), or read from a config file; both check all values. In a file
+/// durations are text such as `"500ms"`, an option left out has its default and an unknown one is an
+/// error:
+///
+/// ```
+/// use redis_manager_core::ClientOptions;
+/// use std::time::Duration;
+///
+/// let built = ClientOptions::builder()
+///     .command_timeout(Duration::from_millis(500))
+///     .session_pool_size(2)
+///     .build()?;
+/// let read: ClientOptions =
+///     serde_json::from_str(r#"{"command_timeout": "500ms", "session_pool_size": 2}"#)?;
+/// assert_eq!(read, built);
+/// assert_eq!(read.connect_timeout(), Duration::from_secs(10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ClientOptionsBuilder")]
+pub struct ClientOptions(ClientOptionsBuilder);
+
+impl ClientOptions {
+    /// Starts from the defaults.
+    pub fn builder() -> ClientOptionsBuilder {
+        ClientOptionsBuilder::default()
+    }
+
+    /// Starts from these options, to change some.
+    pub fn to_builder(&self) -> ClientOptionsBuilder {
+        self.0.clone()
+    }
+
+    /// The time to reach the server and log in. Default 10 s.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        self.0.connect_timeout
+    }
+
+    /// The time a command may take as a whole: waiting, connecting and the reply. Default 10 s.
+    #[must_use]
+    pub fn command_timeout(&self) -> Duration {
+        self.0.command_timeout
+    }
+
+    /// The time that a close waits for what is in flight; 0 cuts at once. Default 2 s.
+    #[must_use]
+    pub fn shutdown_timeout(&self) -> Duration {
+        self.0.shutdown_timeout
+    }
+
+    /// The protocol version to speak, unless the URI names one. Default [`Protocol::Auto`].
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// How the TCP socket of each connection is set up.
+    #[must_use]
+    pub fn socket(&self) -> &SocketOptions {
+        &self.0.socket
+    }
+
+    /// How many sessions may be open at once. Default 8.
+    #[must_use]
+    pub fn session_pool_size(&self) -> usize {
+        self.0.session_pool_size
+    }
+
+    /// How many blocking commands may run at once. Default 32.
+    #[must_use]
+    pub fn blocking_pool_size(&self) -> usize {
+        self.0.blocking_pool_size
+    }
+
+    /// How many messages may wait for one listener. Default 1024.
+    #[must_use]
+    pub fn listener_queue_size(&self) -> usize {
+        self.0.listener_queue_size
+    }
+
+    /// How many bytes of messages may wait for one listener. Default 16 MiB.
+    #[must_use]
+    pub fn listener_queue_bytes(&self) -> usize {
+        self.0.listener_queue_bytes
+    }
+
+    /// What a listener's full queue does. Default [`Overflow::DropOldest`].
+    #[must_use]
+    pub fn overflow(&self) -> Overflow {
+        self.0.overflow
+    }
+}

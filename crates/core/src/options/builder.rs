@@ -1,0 +1,144 @@
+//! Client options while they are put together.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ClientOptions, Overflow, Protocol, SocketOptions};
+use crate::{Error, Result};
+
+/// Sets [`ClientOptions`]; every option has a default, and [`build`](Self::build) checks them all.
+///
+/// ```
+/// use redis_manager_core::{ClientOptions, Overflow, Protocol};
+/// use std::time::Duration;
+///
+/// let options = ClientOptions::builder()
+///     .command_timeout(Duration::from_secs(2))
+///     .protocol(Protocol::Resp3)
+///     .overflow(Overflow::DropNewest)
+///     .build()?;
+/// assert_eq!(options.command_timeout(), Duration::from_secs(2));
+///
+/// let error = ClientOptions::builder().session_pool_size(0).build().unwrap_err();
+/// assert_eq!(error.message(), "invalid client options: `session_pool_size` is 0; it must be at least 1");
+/// # Ok::<(), redis_manager_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[must_use]
+pub struct ClientOptionsBuilder {
+    #[serde(with = "humantime_serde")]
+    pub(super) connect_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(super) command_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(super) shutdown_timeout: Duration,
+    pub(super) protocol: Protocol,
+    pub(super) session_pool_size: usize,
+    pub(super) blocking_pool_size: usize,
+    pub(super) listener_queue_size: usize,
+    pub(super) listener_queue_bytes: usize,
+    pub(super) overflow: Overflow,
+    pub(super) socket: SocketOptions,
+}
+
+impl Default for ClientOptionsBuilder {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            // lettuce waits 60 s, which a script's caller would take for a hang.
+            command_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(2),
+            protocol: Protocol::Auto,
+            session_pool_size: 8,
+            blocking_pool_size: 32,
+            listener_queue_size: 1024,
+            listener_queue_bytes: 16 * 1024 * 1024,
+            overflow: Overflow::DropOldest,
+            socket: SocketOptions::default(),
+        }
+    }
+}
+
+impl ClientOptionsBuilder {
+    /// The time to reach the server and log in, longer than 0. Default 10 s.
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
+    /// The time a command may take as a whole, longer than 0: waiting, connecting and the reply.
+    /// Default 10 s.
+    pub fn command_timeout(mut self, command_timeout: Duration) -> Self {
+        self.command_timeout = command_timeout;
+        self
+    }
+
+    /// The time that a close waits for what is in flight; 0 cuts at once. Default 2 s.
+    pub fn shutdown_timeout(mut self, shutdown_timeout: Duration) -> Self {
+        self.shutdown_timeout = shutdown_timeout;
+        self
+    }
+
+    /// The protocol version to speak, unless the URI names one. Default [`Protocol::Auto`].
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// How the TCP socket of each connection is set up.
+    pub fn socket(mut self, socket: SocketOptions) -> Self {
+        self.socket = socket;
+        self
+    }
+
+    /// How many sessions may be open at once, at least 1. Default 8.
+    pub fn session_pool_size(mut self, session_pool_size: usize) -> Self {
+        self.session_pool_size = session_pool_size;
+        self
+    }
+
+    /// How many blocking commands may run at once, at least 1. Default 32.
+    pub fn blocking_pool_size(mut self, blocking_pool_size: usize) -> Self {
+        self.blocking_pool_size = blocking_pool_size;
+        self
+    }
+
+    /// How many messages may wait for one listener, at least 1. Default 1024.
+    pub fn listener_queue_size(mut self, listener_queue_size: usize) -> Self {
+        self.listener_queue_size = listener_queue_size;
+        self
+    }
+
+    /// How many bytes of messages may wait for one listener, at least 1. Default 16 MiB.
+    pub fn listener_queue_bytes(mut self, listener_queue_bytes: usize) -> Self {
+        self.listener_queue_bytes = listener_queue_bytes;
+        self
+    }
+
+    /// What a listener's full queue does. Default [`Overflow::DropOldest`].
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Checks all values and makes the options.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOptions`](crate::ErrorKind::InvalidOptions) names the first option that is out of
+    /// its range, its value and what is allowed.
+    pub fn build(self) -> Result<ClientOptions> {
+        self.check()?;
+        Ok(ClientOptions(self))
+    }
+}
+
+impl TryFrom<ClientOptionsBuilder> for ClientOptions {
+    type Error = Error;
+
+    fn try_from(builder: ClientOptionsBuilder) -> Result<Self> {
+        builder.build()
+    }
+}

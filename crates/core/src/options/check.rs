@@ -1,0 +1,65 @@
+//! The ranges of the options.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use humantime_serde::re::humantime::format_duration;
+
+use super::ClientOptionsBuilder;
+use crate::{Error, ErrorKind, Result};
+
+/// What Linux takes for `TCP_KEEPIDLE`; outside of it no connection could be made.
+const KEEPALIVE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(32_767);
+/// What Linux takes for `TCP_USER_TIMEOUT`, where 0 would mean none.
+const USER_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_millis(i32::MAX as u64);
+
+impl ClientOptionsBuilder {
+    pub(super) fn check(&self) -> Result<()> {
+        for (name, timeout) in [
+            ("connect_timeout", self.connect_timeout),
+            ("command_timeout", self.command_timeout),
+        ] {
+            if timeout.is_zero() {
+                return Err(invalid(name, "0s", "longer than 0, such as 500ms"));
+            }
+        }
+        for (name, size) in [
+            ("session_pool_size", self.session_pool_size),
+            ("blocking_pool_size", self.blocking_pool_size),
+            ("listener_queue_size", self.listener_queue_size),
+            ("listener_queue_bytes", self.listener_queue_bytes),
+        ] {
+            if size == 0 {
+                return Err(invalid(name, "0", "at least 1"));
+            }
+        }
+        for (name, duration, range, allowed) in [
+            (
+                "socket.keepalive",
+                self.socket.keepalive(),
+                KEEPALIVE,
+                "1s to 32767s, or off",
+            ),
+            (
+                "socket.user_timeout",
+                self.socket.user_timeout(),
+                USER_TIMEOUT,
+                "1ms to 2147483647ms, or off",
+            ),
+        ] {
+            if let Some(duration) = duration.filter(|duration| !range.contains(duration)) {
+                let value = format_duration(duration).to_string();
+                return Err(invalid(name, &value, allowed));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn invalid(name: &str, value: &str, allowed: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidOptions,
+        format!("invalid client options: `{name}` is {value}; it must be {allowed}"),
+    )
+}

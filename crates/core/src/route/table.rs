@@ -1,0 +1,179 @@
+//! The commands that are not free to run on a shared connection, as data.
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::{BlockingTimeout, SessionEffect, argument};
+
+pub(super) enum Rule {
+    Shared,
+    Blocking(BlockingTimeout),
+    /// Concerns the connection it runs on.
+    Session,
+    PubSub,
+    /// Runs nowhere in this library, for this reason.
+    Never(&'static str),
+}
+
+/// Where a command's blocking timeout stands.
+enum TimeoutAt {
+    /// The last argument, in seconds: BLPOP.
+    LastSeconds,
+    /// The first argument after the name, in seconds: BLMPOP.
+    FirstSeconds,
+    /// After the option BLOCK, in milliseconds, if it is there: XREAD.
+    BlockOption,
+}
+
+const BLOCKING: &[(&str, TimeoutAt)] = &[
+    ("BLMOVE", TimeoutAt::LastSeconds),
+    ("BLMPOP", TimeoutAt::FirstSeconds),
+    ("BLPOP", TimeoutAt::LastSeconds),
+    ("BRPOP", TimeoutAt::LastSeconds),
+    ("BRPOPLPUSH", TimeoutAt::LastSeconds),
+    ("BZMPOP", TimeoutAt::FirstSeconds),
+    ("BZPOPMAX", TimeoutAt::LastSeconds),
+    ("BZPOPMIN", TimeoutAt::LastSeconds),
+    ("XREAD", TimeoutAt::BlockOption),
+    ("XREADGROUP", TimeoutAt::BlockOption),
+];
+
+const SESSION: &[(&str, SessionEffect)] = &[
+    ("ASKING", SessionEffect::Taints),
+    ("AUTH", SessionEffect::Taints),
+    ("CLIENT", SessionEffect::Taints),
+    ("DISCARD", SessionEffect::EndsTransaction),
+    ("EXEC", SessionEffect::EndsTransaction),
+    ("HELLO", SessionEffect::Taints),
+    ("MULTI", SessionEffect::BeginsTransaction),
+    ("READONLY", SessionEffect::Taints),
+    ("READWRITE", SessionEffect::Taints),
+    ("RESET", SessionEffect::Taints),
+    ("SCRIPT", SessionEffect::Taints),
+    ("SELECT", SessionEffect::Taints),
+    ("UNWATCH", SessionEffect::Unwatches),
+    ("WAIT", SessionEffect::None),
+    ("WAITAOF", SessionEffect::None),
+    ("WATCH", SessionEffect::Watches),
+];
+
+/// Subcommands that make their container command a matter of the connection.
+const SESSION_SUBCOMMANDS: &[(&str, &str)] = &[
+    ("CLIENT", "CACHING"),
+    ("CLIENT", "CAPA"),
+    ("CLIENT", "IMPORT-SOURCE"),
+    ("CLIENT", "NO-EVICT"),
+    ("CLIENT", "NO-TOUCH"),
+    ("CLIENT", "SETINFO"),
+    ("CLIENT", "SETNAME"),
+    ("CLIENT", "TRACKING"),
+    ("SCRIPT", "DEBUG"),
+];
+
+const PUB_SUB: &[&str] = &[
+    "PSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "SSUBSCRIBE",
+    "SUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "UNSUBSCRIBE",
+];
+
+const STREAM_OF_REPLIES: &str = "it is answered by a stream of replies; \
+    use a raw connection of the BASIC client's redis_client()";
+const NOT_ANSWERED: &str = "commands after it are never answered, or not in order; \
+    use a raw connection of the BASIC client's redis_client()";
+
+const NEVER: &[(&str, &str)] = &[
+    ("MONITOR", STREAM_OF_REPLIES),
+    ("PSYNC", STREAM_OF_REPLIES),
+    ("QUIT", "it ends the connection; use close()"),
+    ("SYNC", STREAM_OF_REPLIES),
+];
+
+pub(super) fn rule(name: &[u8], cmd: &Cmd) -> Rule {
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    if let Some((_, timeout)) = BLOCKING.iter().find(|(other, _)| is(other)) {
+        return match blocking_timeout(timeout, cmd) {
+            Some(timeout) => Rule::Blocking(timeout),
+            None => Rule::Shared,
+        };
+    }
+    if let Some((_, reason)) = NEVER.iter().find(|(other, _)| is(other)) {
+        return Rule::Never(reason);
+    }
+    if PUB_SUB.iter().any(|other| is(other)) {
+        return Rule::PubSub;
+    }
+    if is("CLIENT") || is("SCRIPT") {
+        return container_rule(name, argument(cmd, 1).unwrap_or_default());
+    }
+    if SESSION.iter().any(|(other, _)| is(other)) {
+        return Rule::Session;
+    }
+    Rule::Shared
+}
+
+fn container_rule(name: &[u8], subcommand: &[u8]) -> Rule {
+    let is = |container: &str, sub: &str| {
+        name.eq_ignore_ascii_case(container.as_bytes())
+            && subcommand.eq_ignore_ascii_case(sub.as_bytes())
+    };
+    if is("CLIENT", "REPLY") {
+        Rule::Never(NOT_ANSWERED)
+    } else if SESSION_SUBCOMMANDS.iter().any(|(c, s)| is(c, s)) {
+        Rule::Session
+    } else {
+        Rule::Shared
+    }
+}
+
+/// What a command that concerns its connection does to it; `name` is in upper case.
+pub(super) fn session_effect(name: &str) -> (SessionEffect, Option<BlockingTimeout>) {
+    let effect = SESSION
+        .iter()
+        .find(|(other, _)| *other == name)
+        .map_or(SessionEffect::Taints, |(_, effect)| *effect);
+    // WAIT and WAITAOF hold their reply back for a time that is theirs alone to know.
+    let waits = (effect == SessionEffect::None).then_some(BlockingTimeout::Never);
+    (effect, waits)
+}
+
+/// `None` if the command, as it is written, does not block.
+fn blocking_timeout(at: &TimeoutAt, cmd: &Cmd) -> Option<BlockingTimeout> {
+    let last = cmd.args_iter().len().saturating_sub(1);
+    Some(match at {
+        TimeoutAt::LastSeconds => seconds(argument(cmd, last)),
+        TimeoutAt::FirstSeconds => seconds(argument(cmd, 1)),
+        TimeoutAt::BlockOption => {
+            let keys_from = position(cmd, "STREAMS").unwrap_or(last);
+            let block = position(cmd, "BLOCK").filter(|block| *block < keys_from)?;
+            milliseconds(argument(cmd, block + 1))
+        }
+    })
+}
+
+fn position(cmd: &Cmd, option: &str) -> Option<usize> {
+    cmd.args_iter()
+        .position(|arg| super::bytes(arg).eq_ignore_ascii_case(option.as_bytes()))
+}
+
+fn seconds(argument: Option<&[u8]>) -> BlockingTimeout {
+    number::<f64>(argument)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|timeout| !timeout.is_zero())
+        .map_or(BlockingTimeout::Never, BlockingTimeout::After)
+}
+
+fn milliseconds(argument: Option<&[u8]>) -> BlockingTimeout {
+    number::<u64>(argument)
+        .filter(|milliseconds| *milliseconds > 0)
+        .map_or(BlockingTimeout::Never, |milliseconds| {
+            BlockingTimeout::After(Duration::from_millis(milliseconds))
+        })
+}
+
+fn number<T: std::str::FromStr>(argument: Option<&[u8]>) -> Option<T> {
+    std::str::from_utf8(argument?).ok()?.parse().ok()
+}

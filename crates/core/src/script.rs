@@ -1,0 +1,103 @@
+//! A script, as the library sees it: a name, a generation and a gate.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Gate;
+
+/// One load of one script: a name, a generation and the [`Gate`] that unloading shuts.
+///
+/// Loading a script of the same name again gives a new generation, and nothing that happens to the
+/// old one touches the new. Two handles are equal if they are clones of one another; the name alone
+/// does not make them equal.
+///
+/// A `ScriptHandle` is what owns clients. It is not Redis' Lua script; that is [`redis::Script`].
+/// With a manager it comes from `load_script`; [`ScriptHandle::new`] is for those who use a layer alone.
+///
+/// ```
+/// use redis_manager_core::ScriptHandle;
+///
+/// let first = ScriptHandle::new("economy");
+/// let second = ScriptHandle::new("economy");
+/// assert_eq!(first.name(), second.name());
+/// assert_ne!(first, second);
+/// assert!(first.generation() < second.generation());
+/// ```
+#[derive(Clone)]
+pub struct ScriptHandle(Arc<Script>);
+
+struct Script {
+    name: String,
+    generation: u64,
+    gate: Gate,
+}
+
+impl ScriptHandle {
+    /// Makes a new generation of the script `name`, with its gate open.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
+        let name = name.into();
+        Self(Arc::new(Script {
+            gate: Gate::new(&name),
+            name,
+            generation: NEXT_GENERATION.fetch_add(1, Ordering::Relaxed),
+        }))
+    }
+
+    /// The name that the script was loaded by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The number of this load, unique within the process and rising.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    /// Whether the script may open clients: true until its gate is shut.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.0.gate.is_open()
+    }
+
+    /// The gate that every client of the script passes before it opens.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+}
+
+impl PartialEq for ScriptHandle {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.generation == other.0.generation
+    }
+}
+
+impl Eq for ScriptHandle {}
+
+impl Hash for ScriptHandle {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.generation.hash(state);
+    }
+}
+
+impl fmt::Display for ScriptHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.0.name, self.0.generation)
+    }
+}
+
+impl fmt::Debug for ScriptHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScriptHandle")
+            .field("name", &self.0.name)
+            .field("generation", &self.0.generation)
+            .field("loaded", &self.is_loaded())
+            .finish()
+    }
+}

@@ -1,0 +1,51 @@
+//! The client of the `redis` crate behind a client of ours.
+
+use std::fmt;
+
+use redis::ProtocolVersion;
+
+use crate::connection_info::connection_info;
+use crate::{ClientOptions, Protocol, RedisUri, Result};
+
+/// A client of the `redis` crate for the server that a client of ours connects to, for whatever this
+/// library does not offer.
+///
+/// It opens no connection until it is told to, and what it opens is the caller's own.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum UnderlyingClient {
+    /// For one server.
+    Single(redis::Client),
+}
+
+impl UnderlyingClient {
+    pub(crate) fn new(uri: &RedisUri, options: &ClientOptions) -> Result<Self> {
+        // The raw client does not negotiate, and every server speaks RESP2.
+        let protocol = match uri.protocol().unwrap_or_else(|| options.protocol()) {
+            Protocol::Resp3 => ProtocolVersion::RESP3,
+            Protocol::Auto | Protocol::Resp2 => ProtocolVersion::RESP2,
+        };
+        Ok(Self::Single(redis::Client::open(connection_info(
+            uri, options, protocol,
+        )?)?))
+    }
+
+    /// The client for one server, if it is one.
+    #[must_use]
+    pub fn into_single(self) -> Option<redis::Client> {
+        match self {
+            Self::Single(client) => Some(client),
+        }
+    }
+}
+
+impl fmt::Debug for UnderlyingClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single(client) => f
+                .debug_tuple("Single")
+                .field(&client.get_connection_info().addr().to_string())
+                .finish(),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `RedisPubSubClient`: publish and listen, for scripts. Listeners are functions or asynchronous
+//! functions; they never run on a thread that does I/O.
+//!
+//! Part of [`redis-manager`](https://docs.rs/redis-manager), and usable alone:
+//!
+//! ```no_run
+//! use redis_manager_pubsub::core::{ClientOptions, ClientResources, OpenRedisClient, ScriptHandle};
+//! use redis_manager_pubsub::{Message, RedisPubSubClient};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let resources = ClientResources::new()?;
+//! let script = ScriptHandle::new("chat");
+//! let uri = "redis://localhost".parse()?;
+//! let client = RedisPubSubClient::open(&script, uri, ClientOptions::default(), &resources)?;
+//! let greeter = client.register_listener("global", |message: &Message| {
+//!     tracing::info!(text = message.payload_str()?, "heard");
+//!     Ok(())
+//! })?;
+//! client.publish("global", "hello")?;
+//! greeter.unregister()?;
+//! # Ok(()) }
+//! ```
+
+mod callback;
+mod client;
+mod listener;
+mod listener_handle;
+mod message;
+mod message_queue;
+mod subscription_table;
+mod subscriptions;
+
+pub use callback::{ListenerError, ListenerResult};
+pub use client::RedisPubSubClient;
+pub use listener_handle::ScriptPubSubListener;
+pub use message::Message;
+
+pub use redis_manager_core as core;
+pub use redis_manager_core::redis;

@@ -1,0 +1,171 @@
+//! One published message.
+
+use std::fmt;
+use std::sync::Arc;
+
+use redis_manager_core::redis::{PushInfo, PushKind, Value};
+use redis_manager_core::{Error, ErrorKind, Result};
+use serde::de::DeserializeOwned;
+
+/// A message as it came from the server: bytes on a channel of bytes. Cheap to clone.
+///
+/// ```
+/// use redis_manager_pubsub::Message;
+///
+/// let message = Message::new("global", r#"{"player":"alice","coins":3}"#);
+/// #[derive(serde::Deserialize)]
+/// struct Earned { player: String, coins: u32 }
+/// let earned: Earned = message.payload_as()?;
+/// assert_eq!((earned.player.as_str(), earned.coins), ("alice", 3));
+/// # Ok::<(), redis_manager_core::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message(Arc<Content>);
+
+#[derive(PartialEq, Eq)]
+struct Content {
+    channel: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Message {
+    /// Makes a message, as the server would send it; for the tests of a listener.
+    #[must_use]
+    pub fn new(channel: impl Into<Vec<u8>>, payload: impl Into<Vec<u8>>) -> Self {
+        Self(Arc::new(Content {
+            channel: channel.into(),
+            payload: payload.into(),
+        }))
+    }
+
+    /// Reads a message out of what the server sent unasked; `None` if it is something else.
+    pub(crate) fn from_push(push: PushInfo) -> Option<Self> {
+        if push.kind != PushKind::Message {
+            return None;
+        }
+        let mut parts = push.data.into_iter();
+        match (parts.next(), parts.next()) {
+            (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) => {
+                Some(Self::new(channel, payload))
+            }
+            _ => None,
+        }
+    }
+
+    /// The channel that it was published to.
+    #[must_use]
+    pub fn channel(&self) -> &[u8] {
+        &self.0.channel
+    }
+
+    /// The channel as text.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conversion`] if it is no UTF-8.
+    pub fn channel_str(&self) -> Result<&str> {
+        text(&self.0.channel, "channel")
+    }
+
+    /// What was published.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.0.payload
+    }
+
+    /// What was published, as text.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conversion`] if it is no UTF-8.
+    pub fn payload_str(&self) -> Result<&str> {
+        text(&self.0.payload, "payload")
+    }
+
+    /// What was published, read as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conversion`] if it is no JSON, or none that fits `T`. The error tells where, and
+    /// nothing of the payload.
+    pub fn payload_as<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.0.payload).map_err(|error| {
+            let reason = match error.classify() {
+                serde_json::error::Category::Data => "is JSON of another form",
+                _ => "is no JSON",
+            };
+            Error::new(
+                ErrorKind::Conversion,
+                format!(
+                    "the payload {reason}, at line {} column {}",
+                    error.line(),
+                    error.column()
+                ),
+            )
+        })
+    }
+
+    /// How much it weighs in a queue that is bounded by bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.0.channel.len() + self.0.payload.len()
+    }
+}
+
+fn text<'a>(bytes: &'a [u8], part: &str) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        Error::new(ErrorKind::Conversion, format!("the {part} is no UTF-8")).with_source(error)
+    })
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("channel", &String::from_utf8_lossy(&self.0.channel))
+            .field("payload_len", &self.0.payload.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(kind: PushKind, data: &[&str]) -> PushInfo {
+        PushInfo {
+            kind,
+            data: data
+                .iter()
+                .map(|part| Value::BulkString(part.as_bytes().to_vec()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn only_a_message_is_a_message() {
+        let message = Message::from_push(push(PushKind::Message, &["global", "hello"])).unwrap();
+        assert_eq!(message, Message::new("global", "hello"));
+        assert!(Message::from_push(push(PushKind::Subscribe, &["global", "1"])).is_none());
+        assert!(Message::from_push(push(PushKind::Message, &["global"])).is_none());
+        assert!(Message::from_push(push(PushKind::Disconnection, &[])).is_none());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_say_so() {
+        let message = Message::new("global", [0xff, 0xfe]);
+        assert_eq!(message.payload(), [0xff, 0xfe]);
+        let error = message.payload_str().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conversion);
+        assert_eq!(error.message(), "the payload is no UTF-8");
+    }
+
+    #[test]
+    fn an_error_about_a_payload_does_not_contain_it() {
+        let message = Message::new("global", r#"{"token":"s3cret"}"#);
+        let error = message.payload_as::<Vec<u32>>().unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the payload is JSON of another form, at line 1 column 0"
+        );
+        assert!(!format!("{error:?} {message:?}").contains("s3cret"));
+    }
+}

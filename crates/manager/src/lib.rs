@@ -1,0 +1,74 @@
+//! Redis for the scripts and plugins of a Rust host: a script opens clients, the manager knows who owns
+//! them, and when the script is unloaded nothing of it is left — no socket, no thread, no callback —
+//! while nothing else is disturbed. The Rust counterpart of PySpigot's Redis manager.
+//!
+//! ```no_run
+//! use redis_manager::prelude::*;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = RedisManager::new()?;                                   // its own small I/O runtime
+//! let economy = manager.load_script("economy")?;
+//!
+//! let client = manager.open::<RedisCommandClient>(&economy, ("localhost", 6379))?;
+//! client.commands().set::<_, _, ()>("balance:alice", 100)?;             // blocks, from any thread
+//! let balance: i64 = client.async_commands().get("balance:alice").await?; // a future, under any executor
+//!
+//! let chat = manager.load_script("chat")?;
+//! let options = manager.new_client_options().command_timeout(Duration::from_secs(2)).build()?;
+//! let pubsub = manager.open_with::<RedisPubSubClient>(&chat, "redis://:secret@localhost:6379/0", options)?;
+//! let greeter = pubsub.register_listener("global", |message: &Message| {
+//!     tracing::info!(text = message.payload_str()?, "heard");
+//!     Ok(())
+//! })?;                                                                  // the server has confirmed it
+//! let receivers = pubsub.publish("global", "hello")?;
+//! greeter.unregister()?;
+//!
+//! let basic = manager.open_redis_client(&chat, ClientType::Basic, ("localhost", 6379, "secret"))?;
+//! let underlying = basic.redis_client();                                // what the redis crate offers
+//!
+//! let report = manager.unload_script(&chat);                            // drained, cut off, failed
+//! # Ok(()) }
+//! ```
+//!
+//! Start with [`RedisManager`]; then [`RedisCommandClient`], [`RedisPubSubClient`] and
+//! [`RedisBasicClient`]; [`RedisUri`] and [`ClientOptions`] say where and how to connect, [`ErrorKind`]
+//! what can go wrong.
+//!
+//! **Blocking and asynchronous.** A method without a suffix blocks its thread, and works from any
+//! thread: a plain one, a worker of a tokio runtime, a listener callback, `Drop`. Its twin ending in
+//! `_async` returns a future, for any executor.
+//!
+//! **Features.** `acl`, `geospatial` and `streams` (on by default), `bloom` and `json` forward to those
+//! of the `redis` crate, which is re-exported as [`redis`].
+
+mod any_client;
+mod manager;
+pub mod prelude;
+mod registry;
+mod unload_report;
+
+pub use any_client::AnyClient;
+pub use manager::RedisManager;
+pub use unload_report::UnloadReport;
+
+pub use redis_manager_command::{
+    RedisAsyncCommands, RedisAsyncSession, RedisAsyncTransaction, RedisCommandClient,
+    RedisCommands, RedisSession, RedisTransaction,
+};
+pub use redis_manager_core::{
+    ClientEvent, ClientId, ClientOptions, ClientOptionsBuilder, ClientResources,
+    ClientResourcesBuilder, ClientState, ClientType, CloseOutcome, CloseReport, Connection,
+    Delivery, Error, ErrorKind, EventStream, IntoRedisUri, OpenRedisClient, Overflow, Protocol,
+    RedisBasicClient, RedisNode, RedisTopology, RedisUri, RedisUriBuilder, Result, ScriptHandle,
+    ScriptRedisClient, SocketOptions, UnderlyingClient, VerifyPeer,
+};
+pub use redis_manager_pubsub::{
+    ListenerError, ListenerResult, Message, RedisPubSubClient, ScriptPubSubListener,
+};
+
+pub use redis_manager_core::{deadpool_redis, redis};
+
+/// The README, whose examples are compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

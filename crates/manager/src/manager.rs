@@ -1,0 +1,145 @@
+//! The facade: scripts, their clients, and the end of both.
+
+mod closing;
+mod opening;
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use redis_manager_core::{
+    ClientOptions, ClientOptionsBuilder, ClientResources, ClientType, RedisUri, RedisUriBuilder,
+    Result, ScriptHandle, ScriptRedisClient,
+};
+
+use crate::AnyClient;
+use crate::registry::Registry;
+
+/// Knows which script owns which client, and closes all of them when the script is unloaded;
+/// PySpigot's `RedisManager`.
+///
+/// Cheap to clone. When the last clone is dropped, every script is unloaded without waiting; to wait,
+/// call [`shutdown`](Self::shutdown). A method without a suffix blocks its thread, and works from any
+/// thread; its twin ending in `_async` returns a future, for any executor.
+///
+/// ```no_run
+/// use redis_manager::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = RedisManager::new()?;
+/// let economy = manager.load_script("economy")?;
+/// let client = manager.open::<RedisCommandClient>(&economy, ("localhost", 6379))?;
+/// client.commands().set::<_, _, ()>("balance:alice", 100)?;
+/// let report = manager.unload_script(&economy);
+/// assert!(report.is_clean());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RedisManager(Arc<Inner>);
+
+struct Inner {
+    resources: ClientResources,
+    /// Whether the resources end with the manager, being its alone.
+    owns_resources: bool,
+    registry: Mutex<Registry<AnyClient>>,
+}
+
+impl RedisManager {
+    /// Makes a manager with threads of its own, as [`ClientResources::new`] starts them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) if the operating system gives no thread.
+    pub fn new() -> Result<Self> {
+        Ok(Self::build(ClientResources::new()?, true))
+    }
+
+    /// Makes a manager on `resources`, which may be shared and are not shut down with it.
+    ///
+    /// ```
+    /// use redis_manager::{ClientResources, RedisManager};
+    ///
+    /// let resources = ClientResources::builder().callback_threads(4).build()?;
+    /// let manager = RedisManager::with_resources(resources);
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_resources(resources: ClientResources) -> Self {
+        Self::build(resources, false)
+    }
+
+    fn build(resources: ClientResources, owns_resources: bool) -> Self {
+        Self(Arc::new(Inner {
+            resources,
+            owns_resources,
+            registry: Mutex::new(Registry::new()),
+        }))
+    }
+
+    /// Begins a URI; the same as [`RedisUri::builder`].
+    #[must_use]
+    pub fn new_redis_uri(&self) -> RedisUriBuilder {
+        RedisUri::builder()
+    }
+
+    /// Begins options; the same as [`ClientOptions::builder`].
+    #[must_use]
+    pub fn new_client_options(&self) -> ClientOptionsBuilder {
+        ClientOptions::builder()
+    }
+
+    /// Loads a script, so that it may open clients. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptConflict`](crate::ErrorKind::ScriptConflict) if a script of this name is loaded,
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the name is empty,
+    /// [`Closed`](crate::ErrorKind::Closed) after a shutdown.
+    pub fn load_script(&self, name: impl AsRef<str>) -> Result<ScriptHandle> {
+        self.0.registry.lock().load(name.as_ref())
+    }
+
+    /// The loaded script of this name.
+    #[must_use]
+    pub fn script(&self, name: &str) -> Option<ScriptHandle> {
+        self.0.registry.lock().script(name)
+    }
+
+    /// Every loaded script, in the order of loading.
+    #[must_use]
+    pub fn scripts(&self) -> Vec<ScriptHandle> {
+        self.0.registry.lock().scripts()
+    }
+
+    /// The open clients of `script`, in the order of opening.
+    #[must_use]
+    pub fn redis_clients(&self, script: &ScriptHandle) -> Vec<AnyClient> {
+        self.0.registry.lock().clients(script)
+    }
+
+    /// The open clients of `script` that are of this kind, in the order of opening.
+    #[must_use]
+    pub fn redis_clients_of_type(
+        &self,
+        script: &ScriptHandle,
+        client_type: ClientType,
+    ) -> Vec<AnyClient> {
+        let mut clients = self.redis_clients(script);
+        clients.retain(|client| client.client_type() == client_type);
+        clients
+    }
+
+    /// The threads that the manager's clients run on.
+    #[must_use]
+    pub fn resources(&self) -> &ClientResources {
+        &self.0.resources
+    }
+}
+
+impl fmt::Debug for RedisManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisManager")
+            .field("scripts", &self.scripts())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,191 @@
+//! Opening clients for scripts.
+
+use std::sync::Arc;
+
+use redis_manager_command::RedisCommandClient;
+use redis_manager_core::{
+    ClientOptions, ClientType, IntoRedisUri, OpenRedisClient, RedisBasicClient, RedisUri, Result,
+    ScriptHandle, wait,
+};
+use redis_manager_pubsub::RedisPubSubClient;
+
+use super::RedisManager;
+use crate::AnyClient;
+
+impl RedisManager {
+    /// Opens a client of the kind `C` for `script`, blocking the thread. `target` is a
+    /// [`RedisUri`], a URI as text, or a host and a port, with a password if need be.
+    ///
+    /// # Errors
+    ///
+    /// All or nothing: of a failed opening nothing is left, and nothing that was open is disturbed.
+    ///
+    /// - [`InvalidUri`](crate::ErrorKind::InvalidUri): `target` is not allowed; the error says where.
+    /// - [`Connect`](crate::ErrorKind::Connect), [`Authentication`](crate::ErrorKind::Authentication),
+    ///   [`Protocol`](crate::ErrorKind::Protocol), [`Server`](crate::ErrorKind::Server),
+    ///   [`Timeout`](crate::ErrorKind::Timeout): with the address and the cause, within the option
+    ///   `connect_timeout`.
+    /// - [`Unsupported`](crate::ErrorKind::Unsupported): a Sentinel, Cluster or TLS URI, so far.
+    /// - [`ScriptUnloaded`](crate::ErrorKind::ScriptUnloaded): the script is, or was meanwhile, unloaded.
+    /// - [`ScriptConflict`](crate::ErrorKind::ScriptConflict): the script is another manager's.
+    pub fn open<C>(&self, script: &ScriptHandle, target: impl IntoRedisUri) -> Result<C>
+    where
+        C: OpenRedisClient + Into<AnyClient>,
+    {
+        self.open_with(script, target, ClientOptions::default())
+    }
+
+    /// As [`open`](Self::open), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with<C>(
+        &self,
+        script: &ScriptHandle,
+        target: impl IntoRedisUri,
+        options: ClientOptions,
+    ) -> Result<C>
+    where
+        C: OpenRedisClient + Into<AnyClient>,
+    {
+        wait(self.open_with_async(script, target, options))?
+    }
+
+    /// The asynchronous twin of [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// As its twin.
+    pub async fn open_async<C>(&self, script: &ScriptHandle, target: impl IntoRedisUri) -> Result<C>
+    where
+        C: OpenRedisClient + Into<AnyClient>,
+    {
+        self.open_with_async(script, target, ClientOptions::default())
+            .await
+    }
+
+    /// The asynchronous twin of [`open_with`](Self::open_with). Dropping the future before it completes
+    /// opens nothing.
+    ///
+    /// # Errors
+    ///
+    /// As its twin.
+    pub async fn open_with_async<C>(
+        &self,
+        script: &ScriptHandle,
+        target: impl IntoRedisUri,
+        options: ClientOptions,
+    ) -> Result<C>
+    where
+        C: OpenRedisClient + Into<AnyClient>,
+    {
+        let uri = target.into_redis_uri()?;
+        self.open_uri(script, uri, options).await
+    }
+
+    /// Opens a client whose kind is a value, blocking the thread; otherwise as [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_redis_client(
+        &self,
+        script: &ScriptHandle,
+        client_type: ClientType,
+        target: impl IntoRedisUri,
+    ) -> Result<AnyClient> {
+        self.open_redis_client_with(script, client_type, target, ClientOptions::default())
+    }
+
+    /// As [`open_redis_client`](Self::open_redis_client), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_redis_client_with(
+        &self,
+        script: &ScriptHandle,
+        client_type: ClientType,
+        target: impl IntoRedisUri,
+        options: ClientOptions,
+    ) -> Result<AnyClient> {
+        wait(self.open_redis_client_with_async(script, client_type, target, options))?
+    }
+
+    /// The asynchronous twin of [`open_redis_client`](Self::open_redis_client).
+    ///
+    /// # Errors
+    ///
+    /// As its twin.
+    pub async fn open_redis_client_async(
+        &self,
+        script: &ScriptHandle,
+        client_type: ClientType,
+        target: impl IntoRedisUri,
+    ) -> Result<AnyClient> {
+        self.open_redis_client_with_async(script, client_type, target, ClientOptions::default())
+            .await
+    }
+
+    /// The asynchronous twin of [`open_redis_client_with`](Self::open_redis_client_with).
+    ///
+    /// # Errors
+    ///
+    /// As its twin.
+    pub async fn open_redis_client_with_async(
+        &self,
+        script: &ScriptHandle,
+        client_type: ClientType,
+        target: impl IntoRedisUri,
+        options: ClientOptions,
+    ) -> Result<AnyClient> {
+        let uri = target.into_redis_uri()?;
+        Ok(match client_type {
+            ClientType::Basic => {
+                let client = self.open_uri::<RedisBasicClient>(script, uri, options);
+                client.await?.into()
+            }
+            ClientType::Command => {
+                let client = self.open_uri::<RedisCommandClient>(script, uri, options);
+                client.await?.into()
+            }
+            ClientType::PubSub => {
+                let client = self.open_uri::<RedisPubSubClient>(script, uri, options);
+                client.await?.into()
+            }
+        })
+    }
+
+    /// Opens on the I/O runtime as a whole, so that an opening makes progress, and hears of an
+    /// unloading, even if the caller does not poll.
+    async fn open_uri<C>(
+        &self,
+        script: &ScriptHandle,
+        uri: RedisUri,
+        options: ClientOptions,
+    ) -> Result<C>
+    where
+        C: OpenRedisClient + Into<AnyClient>,
+    {
+        self.0.registry.lock().check(script)?;
+        let (owner, manager) = (script.clone(), Arc::downgrade(&self.0));
+        let resources = self.0.resources.clone();
+        self.0
+            .resources
+            .run_cancellable(async move {
+                let _pass = owner.gate().pass()?;
+                let client = C::open_async(&owner, uri, options, &resources).await?;
+                let added = match manager.upgrade() {
+                    Some(manager) => manager.registry.lock().add(&owner, client.clone().into()),
+                    None => Err(owner.gate().refusal()),
+                };
+                if let Err(refused) = added {
+                    client.close_async().await;
+                    return Err(refused);
+                }
+                Ok(client)
+            })
+            .await
+    }
+}

@@ -1,0 +1,259 @@
+//! Which script owns which clients. Pure state; the manager keeps it behind one lock.
+
+use std::collections::{BTreeMap, HashMap};
+
+use redis_manager_core::{ClientId, Error, ErrorKind, Result, ScriptHandle, ScriptRedisClient};
+
+use crate::AnyClient;
+
+/// What the registry must know of a client.
+pub(crate) trait Owned: Clone {
+    fn client_id(&self) -> ClientId;
+    fn is_closed(&self) -> bool;
+}
+
+impl Owned for AnyClient {
+    fn client_id(&self) -> ClientId {
+        ScriptRedisClient::client_id(self)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state().is_closed()
+    }
+}
+
+pub(crate) struct Registry<C> {
+    /// Every loaded generation, in the order of loading.
+    scripts: BTreeMap<u64, Entry<C>>,
+    by_name: HashMap<String, u64>,
+    shut_down: bool,
+}
+
+struct Entry<C> {
+    script: ScriptHandle,
+    clients: Vec<C>,
+}
+
+impl<C: Owned> Registry<C> {
+    pub(crate) fn new() -> Self {
+        Self {
+            scripts: BTreeMap::new(),
+            by_name: HashMap::new(),
+            shut_down: false,
+        }
+    }
+
+    /// Loads a new generation of the script `name`.
+    pub(crate) fn load(&mut self, name: &str) -> Result<ScriptHandle> {
+        if self.shut_down {
+            return Err(Error::new(ErrorKind::Closed, "the manager is shut down"));
+        }
+        if name.is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "a script needs a name",
+            ));
+        }
+        if self.by_name.contains_key(name) {
+            return Err(Error::new(
+                ErrorKind::ScriptConflict,
+                format!(
+                    "the script {name:?} is loaded already; unload it first, or use reload_script"
+                ),
+            ));
+        }
+        let script = ScriptHandle::new(name);
+        self.by_name.insert(name.to_owned(), script.generation());
+        self.scripts.insert(
+            script.generation(),
+            Entry {
+                script: script.clone(),
+                clients: Vec::new(),
+            },
+        );
+        Ok(script)
+    }
+
+    /// Says whether `script` may open a client here.
+    pub(crate) fn check(&self, script: &ScriptHandle) -> Result<()> {
+        if self.scripts.contains_key(&script.generation()) {
+            Ok(())
+        } else if script.is_loaded() {
+            Err(Error::new(
+                ErrorKind::ScriptConflict,
+                format!(
+                    "the script {:?} was not loaded by this manager",
+                    script.name()
+                ),
+            ))
+        } else {
+            Err(script.gate().refusal())
+        }
+    }
+
+    /// Gives `client` to `script`, unless the script was unloaded while the client opened.
+    pub(crate) fn add(&mut self, script: &ScriptHandle, client: C) -> Result<()> {
+        self.check(script)?;
+        if let Some(entry) = self.scripts.get_mut(&script.generation()) {
+            // Whoever closes a client through its own handle does not tell us.
+            entry.clients.retain(|client| !client.is_closed());
+            entry.clients.push(client);
+        }
+        Ok(())
+    }
+
+    /// The open clients of `script`, in the order of opening.
+    pub(crate) fn clients(&self, script: &ScriptHandle) -> Vec<C> {
+        let entry = self.scripts.get(&script.generation());
+        entry.map_or_else(Vec::new, |entry| {
+            let open = entry.clients.iter().filter(|client| !client.is_closed());
+            open.cloned().collect()
+        })
+    }
+
+    /// Takes the clients of `script` away; the script stays loaded.
+    pub(crate) fn take_clients(&mut self, script: &ScriptHandle) -> Vec<C> {
+        let entry = self.scripts.get_mut(&script.generation());
+        entry.map_or_else(Vec::new, |entry| std::mem::take(&mut entry.clients))
+    }
+
+    pub(crate) fn forget(&mut self, script: &ScriptHandle, client_id: ClientId) {
+        if let Some(entry) = self.scripts.get_mut(&script.generation()) {
+            entry
+                .clients
+                .retain(|client| client.client_id() != client_id);
+        }
+    }
+
+    /// Shuts the gate of `script` and takes it away with its clients; `None` if it is not loaded here.
+    ///
+    /// Both under one lock: an opening either added its client before, or finds the gate shut.
+    pub(crate) fn unload(&mut self, script: &ScriptHandle) -> Option<Vec<C>> {
+        let entry = self.scripts.remove(&script.generation())?;
+        entry.script.gate().shut();
+        if self.by_name.get(script.name()) == Some(&script.generation()) {
+            self.by_name.remove(script.name());
+        }
+        Some(entry.clients)
+    }
+
+    /// Unloads every script and loads none any more.
+    pub(crate) fn shut_down(&mut self) -> Vec<(ScriptHandle, Vec<C>)> {
+        self.shut_down = true;
+        self.scripts()
+            .into_iter()
+            .filter_map(|script| {
+                let clients = self.unload(&script)?;
+                Some((script, clients))
+            })
+            .collect()
+    }
+
+    /// The loaded script of this name.
+    pub(crate) fn script(&self, name: &str) -> Option<ScriptHandle> {
+        let entry = self.scripts.get(self.by_name.get(name)?)?;
+        Some(entry.script.clone())
+    }
+
+    /// Every loaded script, in the order of loading.
+    pub(crate) fn scripts(&self) -> Vec<ScriptHandle> {
+        let entries = self.scripts.values();
+        entries.map(|entry| entry.script.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Client(ClientId, bool);
+
+    impl Owned for Client {
+        fn client_id(&self) -> ClientId {
+            self.0
+        }
+
+        fn is_closed(&self) -> bool {
+            self.1
+        }
+    }
+
+    fn client() -> Client {
+        Client(ClientId::next(), false)
+    }
+
+    #[test]
+    fn a_name_is_loaded_once() {
+        let mut registry = Registry::<Client>::new();
+        let first = registry.load("economy").unwrap();
+        let error = registry.load("economy").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ScriptConflict);
+        assert_eq!(
+            registry.load("").unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
+        registry.unload(&first);
+        let second = registry.load("economy").unwrap();
+        assert_ne!(first, second);
+        assert_eq!(registry.script("economy"), Some(second));
+    }
+
+    #[test]
+    fn closing_an_old_generation_never_touches_the_new() {
+        let mut registry = Registry::new();
+        let old = registry.load("economy").unwrap();
+        assert_eq!(registry.unload(&old), Some(vec![]));
+        let new = registry.load("economy").unwrap();
+        registry.add(&new, client()).unwrap();
+        assert_eq!(registry.unload(&old), None);
+        assert!(new.is_loaded() && !old.is_loaded());
+        assert_eq!(registry.clients(&new).len(), 1);
+        assert_eq!(registry.script("economy"), Some(new));
+    }
+
+    #[test]
+    fn a_client_that_comes_too_late_is_refused() {
+        let mut registry = Registry::new();
+        let script = registry.load("economy").unwrap();
+        registry.unload(&script);
+        let error = registry.add(&script, client()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ScriptUnloaded);
+    }
+
+    #[test]
+    fn a_script_of_somebody_else_is_refused() {
+        let mut registry = Registry::new();
+        let error = registry
+            .add(&ScriptHandle::new("economy"), client())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ScriptConflict);
+    }
+
+    #[test]
+    fn closed_clients_are_not_listed_and_not_kept() {
+        let mut registry = Registry::new();
+        let script = registry.load("economy").unwrap();
+        let (open, other) = (client(), client());
+        registry
+            .add(&script, Client(ClientId::next(), true))
+            .unwrap();
+        registry.add(&script, open.clone()).unwrap();
+        registry.add(&script, other.clone()).unwrap();
+        assert_eq!(registry.clients(&script), [open.clone(), other.clone()]);
+        registry.forget(&script, other.0);
+        assert_eq!(registry.unload(&script), Some(vec![open]));
+    }
+
+    #[test]
+    fn after_the_shutdown_nothing_loads() {
+        let mut registry = Registry::new();
+        let script = registry.load("economy").unwrap();
+        registry.add(&script, client()).unwrap();
+        let unloaded = registry.shut_down();
+        assert_eq!(unloaded.len(), 1);
+        assert_eq!(unloaded[0].1.len(), 1);
+        assert!(!script.is_loaded());
+        assert_eq!(registry.load("chat").unwrap_err().kind(), ErrorKind::Closed);
+    }
+}

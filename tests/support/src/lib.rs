@@ -1,0 +1,42 @@
+//! A real Redis or Valkey server for the examples, tests and benchmarks of redis-manager, without
+//! set-up.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `server` | [`TestServer`]: a server of one's own, looked at from outside |
+//! | `builder` | [`TestServerBuilder`]: how it is started |
+//! | `handle` | [`ServerHandle`]: for examples, which honour `REDIS_URL` |
+//! | `lookup` | [`Lookup`]: `REDIS_SERVER_BIN`, then `PATH`, then fetched |
+//! | `binary`, `version` | [`ServerBinary`], [`Version`]: what was found |
+//! | `fetch`, `stand_in` | the pinned Valkey, and meebis where Python cannot fetch it |
+//! | `launch` | its port, its arguments, the wait until it answers |
+//! | `process` | the child process that dies with its owner |
+//! | `admin`, `reply`, `client_info` | the tests' view of the server: [`Reply`], [`ClientInfo`] |
+//! | `bounded`, `notice`, `error` | programs with a deadline, lines for people, [`SupportError`] |
+
+mod admin;
+mod binary;
+mod bounded;
+mod builder;
+mod client_info;
+mod error;
+mod fetch;
+mod handle;
+mod launch;
+mod lookup;
+mod notice;
+mod process;
+mod reply;
+mod server;
+mod stand_in;
+mod version;
+
+pub use binary::{Origin, ServerBinary};
+pub use builder::TestServerBuilder;
+pub use client_info::ClientInfo;
+pub use error::SupportError;
+pub use handle::ServerHandle;
+pub use lookup::Lookup;
+pub use reply::Reply;
+pub use server::TestServer;
+pub use version::Version;

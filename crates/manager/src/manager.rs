@@ -77,13 +77,11 @@ impl RedisManager {
     }
 
     /// Begins a URI; the same as [`RedisUri::builder`].
-    #[must_use]
     pub fn new_redis_uri(&self) -> RedisUriBuilder {
         RedisUri::builder()
     }
 
     /// Begins options; the same as [`ClientOptions::builder`].
-    #[must_use]
     pub fn new_client_options(&self) -> ClientOptionsBuilder {
         ClientOptions::builder()
     }

@@ -98,7 +98,7 @@ impl fmt::Display for UnloadReport {
         }
         write!(
             f,
-            "{:?} unloaded in {:.1?}: {} clients, {} drained, {} cut off, {} failed",
+            "{:?} unloaded in {:.1?}; clients: {}, {} drained, {} cut off, {} failed",
             self.script.name(),
             self.elapsed,
             self.clients.len(),

@@ -27,6 +27,7 @@ mod gate;
 mod options;
 pub mod request_bytes;
 mod resources;
+pub mod resp;
 pub mod route;
 mod script;
 mod script_redis_client;

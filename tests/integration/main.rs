@@ -1,1 +1,39 @@
-fn main() {}
+//! Every row of the feature table on a real server, blocking and asynchronous, RESP2 and RESP3.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod fixture;
+
+mod bad_uris;
+mod basic_client;
+mod blocking;
+mod closing;
+mod closing_callbacks;
+mod command_client;
+mod differential;
+mod differential_cases;
+mod executors;
+mod failures;
+mod listener_calls;
+mod listener_drops;
+mod listener_ends;
+mod listener_queues;
+mod listeners;
+mod listening;
+mod mistakes;
+mod opening;
+mod opening_layers;
+mod ownership;
+mod pubsub_client;
+mod pubsub_limits;
+mod routing;
+mod scripts_and_scans;
+mod session;
+mod threads;
+mod transactions;
+mod unload;
+mod unload_races;

@@ -56,7 +56,8 @@ impl RedisAsyncSession {
             let outcome = body(&mut transaction).await;
             let queue = transaction.queue;
             if let Err(error) = outcome {
-                self.lease.unwatch().await?;
+                // If this fails, the session is in doubt, and discarded; the caller's error matters more.
+                let _ = self.lease.unwatch().await;
                 return Err(error);
             }
             if let Some(replies) = queue.query_async(self).await? {

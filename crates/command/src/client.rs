@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redis_manager_core::redis::{Cmd, Pipeline, Value};
-use redis_manager_core::route::{Route, route, route_pipeline};
+use redis_manager_core::route::{Route, route, route_pipeline, upper_name};
 use redis_manager_core::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection,
-    OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown, wait,
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Delivery,
+    Error, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown, wait,
 };
 
 use crate::session_pool::SessionPools;
@@ -113,7 +113,11 @@ impl RedisCommandClient {
     pub(crate) async fn request(&self, cmd: &Cmd) -> Result<Value> {
         match route(cmd)? {
             Route::Shared => self.0.connection.request_routed(cmd).await,
-            Route::Blocking(_) => self.0.sessions.blocking_lease().await?.request(cmd).await,
+            Route::Blocking(_) => {
+                let leased = self.0.sessions.blocking_lease().await;
+                let mut lease = leased.map_err(|error| unsent(error, upper_name(cmd)))?;
+                lease.request(cmd).await
+            }
         }
     }
 
@@ -121,11 +125,17 @@ impl RedisCommandClient {
         match route_pipeline(pipeline)? {
             Route::Shared => self.0.connection.request_pipeline_routed(pipeline).await,
             Route::Blocking(_) => {
-                let mut lease = self.0.sessions.blocking_lease().await?;
+                let leased = self.0.sessions.blocking_lease().await;
+                let mut lease = leased.map_err(|error| unsent(error, "pipeline"))?;
                 lease.request_pipeline(pipeline).await
             }
         }
     }
+}
+
+/// Without a connection nothing was sent, whatever kept it from being had.
+fn unsent(error: Error, command: impl Into<String>) -> Error {
+    error.with_command(command).with_delivery(Delivery::NotSent)
 }
 
 #[async_trait]

@@ -15,8 +15,9 @@ pub(crate) struct Condition {
 
 impl Condition {
     /// Notes that a call is about to be sent. Unless [`Condition::answered`] follows, the connection is
-    /// in doubt.
+    /// in doubt, and stays so: a reply to a later call does not tell what this one did.
     pub(crate) fn sent(&mut self) {
+        self.tainted |= self.unanswered;
         self.unanswered = true;
     }
 
@@ -75,6 +76,9 @@ mod tests {
     fn an_unanswered_call_leaves_doubt() {
         let mut condition = Condition::default();
         condition.sent();
+        assert!(!condition.is_clean());
+        condition.sent();
+        condition.answered([None]);
         assert!(!condition.is_clean());
     }
 }

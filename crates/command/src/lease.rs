@@ -65,6 +65,12 @@ impl Lease {
         let (effect, blocking) = session_effect(cmd)?;
         let cmd = cmd.clone();
         let name = upper_name(&cmd);
+        // Who does not wait for the reply leaves it outstanding.
+        let effect = if cmd.is_no_response() {
+            SessionEffect::Taints
+        } else {
+            effect
+        };
         self.call([effect], blocking, move |mut connection| async move {
             Ok(connection.send_packed_command(&cmd).await?)
         })
@@ -117,7 +123,7 @@ impl Lease {
         let condition = &mut self.condition;
         // Polled by our runtime and dropped with this call, so that no forgotten future of a caller
         // keeps a clone of the connection, and with it the socket.
-        let call = context.resources().run_cancellable(send(connection));
+        let call = context.run_cancellable(send(connection));
         context
             .within(timeout, async {
                 condition.sent();

@@ -47,7 +47,8 @@ impl RedisSession {
             let outcome = body(&mut transaction);
             let queue = transaction.queue;
             if let Err(error) = outcome {
-                wait(self.lease.unwatch())??;
+                // If this fails, the session is in doubt, and discarded; the caller's error matters more.
+                let _ = wait(self.lease.unwatch())?;
                 return Err(error);
             }
             if let Some(replies) = queue.query(self)? {

@@ -15,7 +15,7 @@ pub(crate) struct SessionPools {
     context: Arc<ClientContext>,
     sessions: Pool,
     blocking: Pool,
-    leases: Leases,
+    leases: Arc<Leases>,
 }
 
 impl SessionPools {
@@ -26,7 +26,7 @@ impl SessionPools {
             sessions: build(context, protocol, options.session_pool_size())?,
             blocking: build(context, protocol, options.blocking_pool_size())?,
             context: Arc::clone(context),
-            leases: Leases::default(),
+            leases: Arc::default(),
         })
     }
 
@@ -40,13 +40,15 @@ impl SessionPools {
 
     async fn lease_from(&self, pool: &Pool, option: &'static str) -> Result<Lease> {
         let (pool, context) = (pool.clone(), Arc::clone(&self.context));
-        let get = self.context.resources().run_cancellable(async move {
+        let leases = Arc::clone(&self.leases);
+        let get = self.context.run_cancellable(async move {
             let outcome = pool.get().await;
-            outcome.map_err(|error| pool_error(&context, option, error))
+            let object = outcome.map_err(|error| pool_error(&context, option, error))?;
+            // Here already, so that closing finds it even if the caller never asks for it.
+            leases.add(&context, object)
         });
         // The pool has timeouts of its own, for each thing that it does.
-        let object = self.context.within(None, get).await?;
-        self.leases.add(&self.context, object)
+        self.context.within(None, get).await
     }
 
     /// Drops every connection, those of sessions that are out included.

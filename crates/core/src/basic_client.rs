@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 
 use crate::connection::explain;
 use crate::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Error, ErrorKind,
-    OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown, UnderlyingClient,
-    wait,
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Delivery, Error,
+    ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown,
+    UnderlyingClient, wait,
 };
 
 /// A client that opens no connection itself; PySpigot's `ClientType.BASIC`.
@@ -112,7 +112,7 @@ impl RedisBasicClient {
     pub async fn ping_async(&self) -> Result<String> {
         let UnderlyingClient::Single(client) = self.context.underlying().clone();
         let context = Arc::clone(&self.context);
-        let ping = self.context.resources().run_cancellable(async move {
+        let ping = self.context.run_cancellable(async move {
             let failed = |error| explain(context.uri(), error);
             let config = redis::AsyncConnectionConfig::new()
                 .set_connection_timeout(None)
@@ -128,6 +128,15 @@ impl RedisBasicClient {
         self.context
             .within(Some(timeout), ping)
             .await
+            .map_err(|error| match error.kind() {
+                ErrorKind::Timeout => {
+                    let address = self.context.uri().address();
+                    let message = format!("no answer from {address} within {timeout:?}");
+                    let named = self.context.error(ErrorKind::Timeout, message);
+                    named.with_delivery(Delivery::Unknown)
+                }
+                _ => error,
+            })
             .map_err(|error| error.with_command("PING"))
     }
 }

@@ -167,7 +167,7 @@ impl ClientContext {
     /// The client's events from now on.
     #[must_use]
     pub fn events(&self) -> EventStream {
-        self.events.subscribe(self.closed.clone())
+        self.events.subscribe()
     }
 
     /// Tells an event to whoever listens, and to `tracing`.
@@ -266,17 +266,56 @@ impl ClientContext {
         // client is cut off the timer's runtime may be gone.
         tokio::select! {
             biased;
-            outcome = call => outcome.map_err(|error| match error.client_id() {
-                Some(_) => error,
-                None => error.with_client(self.client_id),
-            }),
-            () = self.cut.cancelled() => Err(self
-                .error(ErrorKind::Closed, "the client was closed before the reply came")
-                .with_delivery(Delivery::Unknown)),
+            outcome = call => outcome.map_err(|error| self.explain_cut(error)),
+            () = self.cut.cancelled() => Err(self.cut_error().with_delivery(Delivery::Unknown)),
             () = late => Err(self
                 .error(ErrorKind::Timeout, format!("no reply within {:?}", timeout.unwrap_or_default()))
                 .with_delivery(Delivery::Unknown)),
         }
+    }
+
+    /// A cut takes the connection away under a call, which then sees only that.
+    fn explain_cut(&self, error: Error) -> Error {
+        let lost = matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Internal);
+        if lost && self.cut.is_cancelled() {
+            let delivery = error.delivery().unwrap_or(Delivery::Unknown);
+            return self.cut_error().with_delivery(delivery).with_source(error);
+        }
+        match error.client_id() {
+            Some(_) => error,
+            None => error.with_client(self.client_id),
+        }
+    }
+
+    fn cut_error(&self) -> Error {
+        self.error(
+            ErrorKind::Closed,
+            "the client was closed before the reply came",
+        )
+    }
+
+    /// Runs `future` on the I/O runtime and drops it when the caller stops waiting for it, and when the
+    /// client is cut off: a future that its owner has forgotten keeps nothing of a closed client.
+    ///
+    /// # Errors
+    ///
+    /// Those of `future`; [`ErrorKind::Closed`] if the client was cut off meanwhile;
+    /// [`ErrorKind::Internal`] if `future` panics, or if the resources are shut down.
+    pub async fn run_cancellable<F, T>(&self, future: F) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let cut = self.cut.clone();
+        let closed = self.cut_error().with_delivery(Delivery::Unknown);
+        let run = self.tasks.track_future(async move {
+            tokio::select! {
+                biased;
+                () = cut.cancelled() => Err(closed),
+                outcome = future => outcome,
+            }
+        });
+        self.resources.run_cancellable(run).await
     }
 
     /// Starts a task of the client on the I/O runtime; closing ends it.

@@ -203,7 +203,8 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// Sends `pipeline` on `connection` as redis' own `query_async` does.
+/// Sends `pipeline` on `connection` as redis' own `query_async` does, except that one without commands
+/// has no replies instead of an error.
 ///
 /// # Errors
 ///
@@ -213,7 +214,8 @@ pub async fn send_pipeline(
     pipeline: &Pipeline,
 ) -> Result<Vec<Value>> {
     if pipeline.is_empty() && !pipeline.is_transaction() {
-        // Nothing to send, so nothing to wait for; redis' blocking connection does the same.
+        // Nothing to send, so nothing to wait for. redis calls this an error, which every caller that
+        // fills a pipeline in a loop would have to avoid.
         return Ok(Vec::new());
     }
     let (skipped, kept) = if pipeline.is_transaction() {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio_util::sync::CancellationToken;
 
 use crate::{Error, Result, wait};
 
@@ -46,7 +46,6 @@ pub enum ClientEvent {
 /// [`EventStream::missed`] counts them. Ends after [`ClientEvent::Closed`].
 pub struct EventStream {
     receiver: broadcast::Receiver<ClientEvent>,
-    closed: CancellationToken,
     missed: u64,
 }
 
@@ -63,12 +62,7 @@ impl EventStream {
     /// Waits for the next event; `None` once the client is closed. Loses nothing when it is cancelled.
     pub async fn recv_async(&mut self) -> Option<ClientEvent> {
         loop {
-            let received = tokio::select! {
-                biased;
-                received = self.receiver.recv() => received,
-                () = self.closed.cancelled() => return self.try_recv(),
-            };
-            match received {
+            match self.receiver.recv().await {
                 Ok(event) => return Some(event),
                 Err(RecvError::Lagged(missed)) => self.missed += missed,
                 Err(RecvError::Closed) => return None,
@@ -103,23 +97,35 @@ impl fmt::Debug for EventStream {
     }
 }
 
-/// The sending side, one a client.
-pub(crate) struct EventHub(broadcast::Sender<ClientEvent>);
+/// The sending side, one a client. `None` once the client is closed, so that no event follows, not even
+/// of a callback that outlives the closing.
+pub(crate) struct EventHub(Mutex<Option<broadcast::Sender<ClientEvent>>>);
 
 impl EventHub {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(EVENT_BUFFER))
+        Self(Mutex::new(Some(broadcast::Sender::new(EVENT_BUFFER))))
     }
 
     pub(crate) fn emit(&self, event: ClientEvent) {
-        // Fails only when nobody listens, which is allowed.
-        let _ = self.0.send(event);
+        let mut sender = self.0.lock();
+        let is_last = matches!(event, ClientEvent::Closed);
+        if let Some(sender) = &*sender {
+            // Fails only when nobody listens, which is allowed.
+            let _ = sender.send(event);
+        }
+        if is_last {
+            *sender = None;
+        }
     }
 
-    pub(crate) fn subscribe(&self, closed: CancellationToken) -> EventStream {
+    pub(crate) fn subscribe(&self) -> EventStream {
+        let receiver = match &*self.0.lock() {
+            Some(sender) => sender.subscribe(),
+            // Ended from the start: its sender is dropped here.
+            None => broadcast::Sender::new(1).subscribe(),
+        };
         EventStream {
-            receiver: self.0.subscribe(),
-            closed,
+            receiver,
             missed: 0,
         }
     }
@@ -132,7 +138,7 @@ mod tests {
     #[test]
     fn a_slow_reader_misses_the_oldest_and_knows_how_many() {
         let hub = EventHub::new();
-        let mut events = hub.subscribe(CancellationToken::new());
+        let mut events = hub.subscribe();
         for _ in 0..EVENT_BUFFER + 10 {
             hub.emit(ClientEvent::Connected);
         }
@@ -146,11 +152,13 @@ mod tests {
     #[test]
     fn the_stream_ends_with_the_client_and_loses_nothing_before() {
         let hub = EventHub::new();
-        let closed = CancellationToken::new();
-        let mut events = hub.subscribe(closed.clone());
+        let mut events = hub.subscribe();
+        hub.emit(ClientEvent::Connected);
         hub.emit(ClientEvent::Closed);
-        closed.cancel();
+        hub.emit(ClientEvent::Connected);
+        assert!(matches!(events.recv(), Ok(Some(ClientEvent::Connected))));
         assert!(matches!(events.recv(), Ok(Some(ClientEvent::Closed))));
         assert!(matches!(events.recv(), Ok(None)));
+        assert!(matches!(hub.subscribe().recv(), Ok(None)));
     }
 }

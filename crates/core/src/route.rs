@@ -211,6 +211,11 @@ mod tests {
             ("xread block 0 streams s $", never),
             ("XREAD STREAMS block 0", Route::Shared),
             ("XREADGROUP GROUP g c BLOCK 10 STREAMS s >", after(10)),
+            ("XREADGROUP GROUP streams c BLOCK 10 STREAMS s >", after(10)),
+            (
+                "XREADGROUP GROUP block block COUNT 1 STREAMS s >",
+                Route::Shared,
+            ),
             ("CLIENT LIST", Route::Shared),
             ("CLIENT", Route::Shared),
             ("SCRIPT LOAD x", Route::Shared),
@@ -238,6 +243,7 @@ mod tests {
             ("SSUBSCRIBE a", "PUB_SUB"),
             ("MONITOR", "raw"),
             ("SYNC", "raw"),
+            ("REPLCONF ACK 0", "never answered"),
         ] {
             let error = route(&cmd(line)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Refused, "{line}");

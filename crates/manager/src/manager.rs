@@ -12,6 +12,8 @@ use redis_manager_core::{
     Result, ScriptHandle, ScriptRedisClient,
 };
 
+use tokio_util::task::TaskTracker;
+
 use crate::AnyClient;
 use crate::registry::Registry;
 
@@ -42,6 +44,8 @@ struct Inner {
     /// Whether the resources end with the manager, being its alone.
     owns_resources: bool,
     registry: Mutex<Registry<AnyClient>>,
+    /// The closings under way, for which a shutdown waits, whoever began them.
+    closings: TaskTracker,
 }
 
 impl RedisManager {
@@ -73,6 +77,7 @@ impl RedisManager {
             resources,
             owns_resources,
             registry: Mutex::new(Registry::new()),
+            closings: TaskTracker::new(),
         }))
     }
 

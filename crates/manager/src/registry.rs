@@ -2,23 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use redis_manager_core::{ClientId, Error, ErrorKind, Result, ScriptHandle, ScriptRedisClient};
+use redis_manager_core::{ClientState, Error, ErrorKind, Result, ScriptHandle, ScriptRedisClient};
 
 use crate::AnyClient;
 
 /// What the registry must know of a client.
 pub(crate) trait Owned: Clone {
-    fn client_id(&self) -> ClientId;
-    fn is_closed(&self) -> bool;
+    fn state(&self) -> ClientState;
+
+    /// Whether nothing is left of it. Until then its script has it: whoever unloads the script while
+    /// somebody else closes the client waits for that.
+    fn is_gone(&self) -> bool {
+        self.state() == ClientState::Closed
+    }
 }
 
 impl Owned for AnyClient {
-    fn client_id(&self) -> ClientId {
-        ScriptRedisClient::client_id(self)
-    }
-
-    fn is_closed(&self) -> bool {
-        self.state().is_closed()
+    fn state(&self) -> ClientState {
+        ScriptRedisClient::state(self)
     }
 }
 
@@ -96,7 +97,7 @@ impl<C: Owned> Registry<C> {
         self.check(script)?;
         if let Some(entry) = self.scripts.get_mut(&script.generation()) {
             // Whoever closes a client through its own handle does not tell us.
-            entry.clients.retain(|client| !client.is_closed());
+            entry.clients.retain(|client| !client.is_gone());
             entry.clients.push(client);
         }
         Ok(())
@@ -106,31 +107,30 @@ impl<C: Owned> Registry<C> {
     pub(crate) fn clients(&self, script: &ScriptHandle) -> Vec<C> {
         let entry = self.scripts.get(&script.generation());
         entry.map_or_else(Vec::new, |entry| {
-            let open = entry.clients.iter().filter(|client| !client.is_closed());
-            open.cloned().collect()
+            let open = entry.clients.iter();
+            open.filter(|client| !client.state().is_closed())
+                .cloned()
+                .collect()
         })
     }
 
-    /// Takes the clients of `script` away; the script stays loaded.
-    pub(crate) fn take_clients(&mut self, script: &ScriptHandle) -> Vec<C> {
-        let entry = self.scripts.get_mut(&script.generation());
-        entry.map_or_else(Vec::new, |entry| std::mem::take(&mut entry.clients))
-    }
-
-    pub(crate) fn forget(&mut self, script: &ScriptHandle, client_id: ClientId) {
-        if let Some(entry) = self.scripts.get_mut(&script.generation()) {
-            entry
-                .clients
-                .retain(|client| client.client_id() != client_id);
-        }
+    /// The clients of `script` of which something is left, those that are closing included.
+    pub(crate) fn remaining(&mut self, script: &ScriptHandle) -> Vec<C> {
+        self.scripts
+            .get_mut(&script.generation())
+            .map_or_else(Vec::new, |entry| {
+                entry.clients.retain(|client| !client.is_gone());
+                entry.clients.clone()
+            })
     }
 
     /// Shuts the gate of `script` and takes it away with its clients; `None` if it is not loaded here.
     ///
     /// Both under one lock: an opening either added its client before, or finds the gate shut.
     pub(crate) fn unload(&mut self, script: &ScriptHandle) -> Option<Vec<C>> {
-        let entry = self.scripts.remove(&script.generation())?;
+        let mut entry = self.scripts.remove(&script.generation())?;
         entry.script.gate().shut();
+        entry.clients.retain(|client| !client.is_gone());
         if self.by_name.get(script.name()) == Some(&script.generation()) {
             self.by_name.remove(script.name());
         }
@@ -167,20 +167,16 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Debug, PartialEq)]
-    struct Client(ClientId, bool);
+    struct Client(&'static str, ClientState);
 
     impl Owned for Client {
-        fn client_id(&self) -> ClientId {
-            self.0
-        }
-
-        fn is_closed(&self) -> bool {
+        fn state(&self) -> ClientState {
             self.1
         }
     }
 
     fn client() -> Client {
-        Client(ClientId::next(), false)
+        Client("open", ClientState::Connected)
     }
 
     #[test]
@@ -234,15 +230,25 @@ mod tests {
     fn closed_clients_are_not_listed_and_not_kept() {
         let mut registry = Registry::new();
         let script = registry.load("economy").unwrap();
-        let (open, other) = (client(), client());
-        registry
-            .add(&script, Client(ClientId::next(), true))
-            .unwrap();
-        registry.add(&script, open.clone()).unwrap();
-        registry.add(&script, other.clone()).unwrap();
-        assert_eq!(registry.clients(&script), [open.clone(), other.clone()]);
-        registry.forget(&script, other.0);
-        assert_eq!(registry.unload(&script), Some(vec![open]));
+        let closed = Client("closed", ClientState::Closed);
+        registry.add(&script, closed.clone()).unwrap();
+        registry.add(&script, client()).unwrap();
+        registry.add(&script, closed).unwrap();
+        assert_eq!(registry.clients(&script), [client()]);
+        assert_eq!(registry.unload(&script), Some(vec![client()]));
+    }
+
+    #[test]
+    fn a_client_that_is_closing_is_not_listed_and_waited_for() {
+        let mut registry = Registry::new();
+        let script = registry.load("economy").unwrap();
+        let closing = Client("closing", ClientState::Closing);
+        registry.add(&script, closing.clone()).unwrap();
+        registry.add(&script, client()).unwrap();
+        assert_eq!(registry.clients(&script), [client()]);
+        let both = vec![closing, client()];
+        assert_eq!(registry.remaining(&script), both);
+        assert_eq!(registry.unload(&script), Some(both));
     }
 
     #[test]

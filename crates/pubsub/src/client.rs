@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use redis_manager_core::redis::{ToSingleRedisArg, cmd, from_redis_value};
 use redis_manager_core::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Error,
-    ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, in_callback,
-    wait,
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Delivery,
+    Error, ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    in_callback, wait,
 };
 
 use crate::callback::Callback;
@@ -129,12 +129,16 @@ impl RedisPubSubClient {
     }
 
     async fn register(&self, channel: Vec<u8>, callback: Callback) -> Result<ScriptPubSubListener> {
-        let _in_flight = self.0.context.admit()?;
         let id = self.0.next_listener.fetch_add(1, Ordering::Relaxed);
         let listener = Listener::new(id, &channel, callback, &self.0.context);
+        // In this order: a registration that fails drops the callback, which may close the client, and
+        // that waits for what is in flight.
+        let registration = Registration(Some((self, Arc::clone(&listener))));
+        let _in_flight = self.0.context.admit()?;
         self.0.subscriptions.add(&listener)?;
-        let registration = Registration(Some((self, listener)));
-        self.settle(channel).await?;
+        self.settle(channel)
+            .await
+            .map_err(|error| error.with_command("SUBSCRIBE"))?;
         registration.complete()
     }
 
@@ -197,6 +201,9 @@ impl RedisPubSubClient {
     pub async fn unregister_listeners_async(&self, channel: impl AsRef<[u8]>) -> Result<usize> {
         let listeners = self.0.subscriptions.remove_channel(channel.as_ref());
         let count = listeners.len();
+        if count == 0 {
+            return Ok(0);
+        }
         self.retire(channel.as_ref().to_vec(), listeners).await?;
         Ok(count)
     }
@@ -204,7 +211,9 @@ impl RedisPubSubClient {
     /// Ends `listeners`, which are out of the table already, and tells the server if need be.
     async fn retire(&self, channel: Vec<u8>, listeners: Vec<Arc<Listener>>) -> Result<()> {
         for listener in &listeners {
-            drop(listener.deactivate());
+            if let Some(callback) = listener.deactivate() {
+                listener.discard(callback);
+            }
         }
         if in_callback() {
             self.settle_in_background(channel);
@@ -280,15 +289,26 @@ impl RedisPubSubClient {
         })
     }
 
-    /// Tells the server what it does not know of `channel`. Goes on if the caller stops waiting, so
+    /// Tells the server what it does not know of `channel`, and waits for that at most the command
+    /// timeout, the steps of other channels before it included. Goes on if nobody waits any more, so
     /// that what the server was told is always noted.
     async fn settle(&self, channel: Vec<u8>) -> Result<()> {
         let client = self.clone();
-        self.0
-            .context
-            .resources()
-            .run(async move { client.settle_now(&channel).await })
-            .await
+        let context = Arc::clone(&self.0.context);
+        let timeout = context.command_timeout();
+        let settled = async move {
+            let settling = tokio::spawn(async move { client.settle_now(&channel).await });
+            match tokio::time::timeout(timeout, settling).await {
+                Ok(Ok(settled)) => settled,
+                Ok(Err(error)) => Err(context
+                    .error(ErrorKind::Internal, "a task of the library failed")
+                    .with_source(error)),
+                Err(_) => Err(context
+                    .error(ErrorKind::Timeout, format!("no reply within {timeout:?}"))
+                    .with_delivery(Delivery::Unknown)),
+            }
+        };
+        self.0.context.resources().run(settled).await
     }
 
     fn settle_in_background(&self, channel: Vec<u8>) {
@@ -329,7 +349,9 @@ impl Drop for Registration<'_> {
         if let Some((client, listener)) = self.0.take() {
             let channel = listener.channel();
             drop(client.0.subscriptions.remove(channel, listener.id()));
-            drop(listener.deactivate());
+            if let Some(callback) = listener.deactivate() {
+                listener.discard(callback);
+            }
             client.settle_in_background(channel.to_vec());
         }
     }

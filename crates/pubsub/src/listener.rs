@@ -85,20 +85,22 @@ impl Listener {
 
     /// Queues `message`. Called on an I/O thread.
     pub(crate) fn deliver(self: &Arc<Self>, message: Message) {
-        let (schedule, overflowed, dropped) = {
+        let (schedule, dropped_before, dropped) = {
             let mut state = self.state.lock();
             if !state.active {
                 return;
             }
-            let overflowed = state.queue.push(message);
+            let dropped_before = state.queue.dropped();
+            state.queue.push(message);
             let schedule = !std::mem::replace(&mut state.scheduled, true);
-            (schedule, overflowed, state.queue.dropped())
+            (schedule, dropped_before, state.queue.dropped())
         };
         if schedule {
             self.schedule();
         }
-        // Each time the number has doubled: soon at first, and never a flood of events.
-        if overflowed && dropped.is_power_of_two() {
+        // Each time the number has doubled: soon at first, and never a flood of events. One message may
+        // push out several, so the number need not stop at a power of two.
+        if dropped.checked_ilog2() != dropped_before.checked_ilog2() {
             self.context.emit(ClientEvent::MessagesDropped {
                 channel: self.channel.clone(),
                 total: dropped,
@@ -110,15 +112,17 @@ impl Listener {
         let listener = Arc::clone(self);
         let resources = self.context.resources();
         if self.is_async {
+            // Locked before the run can begin: if it ends at once and another follows, that one's handle
+            // is noted after this one's.
+            let mut state = self.state.lock();
             let run = resources.spawn_async_callback(listener.run_async());
-            self.state.lock().abort = Some(run.abort_handle());
+            state.abort = Some(run.abort_handle());
         } else {
             resources.spawn_sync_callback(move || listener.run_sync());
         }
     }
 
     fn run_sync(self: Arc<Self>) {
-        // Around the whole run: the callback may be dropped at its end, and its own drop is a callback too.
         let _scope = CallbackScope::enter();
         let Some(mut run) = Run::begin(self) else {
             return;
@@ -169,6 +173,19 @@ impl Listener {
         state.active = false;
         state.queue.clear();
         state.callback.take()
+    }
+
+    /// Drops a callback, and with it what the script put into it: the script's code, which may block
+    /// and may panic.
+    pub(crate) fn discard(&self, callback: Callback) {
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(callback)));
+        self.report(dropped.map(Ok));
+    }
+
+    /// Whether no call is running and none will begin.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = self.state.lock();
+        !state.active && !state.running
     }
 
     /// Waits until no call is running, until `deadline`. Returns whether that is so.
@@ -236,15 +253,21 @@ impl Drop for Run {
             state.scheduled = again;
             if state.active {
                 state.callback = callback;
+                // Under the same lock: once it is released, the next run may begin.
+                state.running = false;
                 (None, again)
             } else {
                 (callback, again)
             }
         };
-        // Outside the lock: it is a script's code. And before the listener counts as idle, so that
-        // whoever waits for that finds nothing of it left.
-        drop(orphan);
-        listener.state.lock().running = false;
+        if let Some(callback) = orphan {
+            // Outside the lock, and as a callback: its drop is a script's code. And before the listener
+            // counts as idle, so that whoever waits for that finds nothing of it left.
+            let scope = CallbackScope::enter();
+            listener.discard(callback);
+            drop(scope);
+            listener.state.lock().running = false;
+        }
         listener.idle.notify_waiters();
         if again {
             listener.schedule();

@@ -28,9 +28,8 @@ impl MessageQueue {
         }
     }
 
-    /// Adds `message`, dropping what the overflow policy says. Returns whether anything was dropped.
-    pub(crate) fn push(&mut self, message: Message) -> bool {
-        let dropped_before = self.dropped;
+    /// Adds `message`, dropping what the overflow policy says.
+    pub(crate) fn push(&mut self, message: Message) {
         if self.overflow == Overflow::DropOldest && message.size() <= self.max_bytes {
             while !self.has_room_for(&message) && self.pop().is_some() {
                 self.dropped += 1;
@@ -42,7 +41,6 @@ impl MessageQueue {
         } else {
             self.dropped += 1;
         }
-        self.dropped != dropped_before
     }
 
     fn has_room_for(&self, message: &Message) -> bool {

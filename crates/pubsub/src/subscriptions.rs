@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use redis_manager_core::{ClientContext, Connection, ErrorKind, Result, Teardown};
+use redis_manager_core::{
+    CallbackScope, ClientContext, Connection, Delivery, ErrorKind, Result, Teardown,
+};
 use tokio::time::Instant;
 
 use crate::Message;
@@ -15,6 +17,9 @@ pub(crate) struct Subscriptions {
     context: Arc<ClientContext>,
     /// `None` once the client is closed.
     table: Mutex<Option<SubscriptionTable<Arc<Listener>>>>,
+    /// Listeners that left the table and may be running still; closing waits for them too. Changed
+    /// only while `table` is locked.
+    leaving: Mutex<Vec<Arc<Listener>>>,
     /// One step at a time, so that the server hears them in the order in which they were decided.
     turn: tokio::sync::Mutex<()>,
 }
@@ -24,6 +29,7 @@ impl Subscriptions {
         Self {
             context: Arc::clone(context),
             table: Mutex::new(Some(SubscriptionTable::new())),
+            leaving: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         }
     }
@@ -34,19 +40,32 @@ impl Subscriptions {
                 table.add(listener.channel(), listener.id(), Arc::clone(listener));
                 Ok(())
             }
-            None => Err(self.context.closed_error()),
+            None => Err(self.context.closed_error().with_delivery(Delivery::NotSent)),
         }
     }
 
     pub(crate) fn remove(&self, channel: &[u8], id: u64) -> Option<Arc<Listener>> {
-        self.table.lock().as_mut()?.remove(channel, id)
+        let mut table = self.table.lock();
+        let listener = table.as_mut()?.remove(channel, id)?;
+        self.leave(std::slice::from_ref(&listener));
+        Some(listener)
     }
 
     pub(crate) fn remove_channel(&self, channel: &[u8]) -> Vec<Arc<Listener>> {
         match &mut *self.table.lock() {
-            Some(table) => table.remove_channel(channel),
+            Some(table) => {
+                let listeners = table.remove_channel(channel);
+                self.leave(&listeners);
+                listeners
+            }
             None => Vec::new(),
         }
+    }
+
+    fn leave(&self, listeners: &[Arc<Listener>]) {
+        let mut leaving = self.leaving.lock();
+        leaving.retain(|listener| !listener.is_over());
+        leaving.extend_from_slice(listeners);
     }
 
     /// Queues `message` for everybody who listens to its channel. Called on an I/O thread.
@@ -98,19 +117,31 @@ impl Subscriptions {
 #[async_trait]
 impl Teardown for Subscriptions {
     async fn quiesce(&self, deadline: Instant) -> Vec<String> {
-        let table = self.table.lock().take();
-        let listeners = table.map_or_else(Vec::new, |mut table| table.remove_all());
+        let listeners = {
+            let mut table = self.table.lock();
+            let mut listeners = std::mem::take(&mut *self.leaving.lock());
+            if let Some(mut table) = table.take() {
+                listeners.extend(table.remove_all());
+            }
+            listeners
+        };
         let callbacks: Vec<_> = listeners
             .iter()
-            .filter_map(|listener| listener.deactivate())
+            .filter_map(|listener| Some((Arc::clone(listener), listener.deactivate()?)))
             .collect();
         // A callback owns what the script put into it, whose drop is the script's code and may block.
         let (dropped, all_dropped) = tokio::sync::oneshot::channel::<()>();
-        self.context.resources().spawn_sync_callback(move || {
-            let _scope = redis_manager_core::CallbackScope::enter();
-            drop(callbacks);
+        if callbacks.is_empty() {
             drop(dropped);
-        });
+        } else {
+            self.context.resources().spawn_sync_callback(move || {
+                let _scope = CallbackScope::enter();
+                for (listener, callback) in callbacks {
+                    listener.discard(callback);
+                }
+                drop(dropped);
+            });
+        }
         let mut running = Vec::new();
         for listener in &listeners {
             if !listener.wait_idle(deadline).await {

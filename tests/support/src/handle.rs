@@ -76,7 +76,7 @@ mod tests {
     fn no_url_means_a_server_of_our_own() {
         for unset in [None, Some(String::new())] {
             let handle = ServerHandle::with_url(unset).unwrap();
-            assert!(handle.url().starts_with("redis://127.0.0.1:"));
+            assert!(handle.url().starts_with("redis://:quickstart@127.0.0.1:"));
         }
     }
 

@@ -78,10 +78,12 @@ async fn greet(connection: &mut MultiplexedConnection, uri: &RedisUri) -> Result
     if let Some(set_name) = set_client_name(uri) {
         set_name.exec_async(connection).await?;
     }
-    match redis::cmd("PING").exec_async(connection).await {
+    // Text, so that a port which only sends back what it gets is not taken for a server.
+    let pong: Result<String, _> = redis::cmd("PING").query_async(connection).await;
+    match pong {
         // A user who may not PING is logged in all the same.
         Err(error) if error.code() == Some("NOPERM") => Ok(()),
-        outcome => outcome,
+        outcome => outcome.map(drop),
     }
 }
 
@@ -150,6 +152,7 @@ pub fn explain(uri: &RedisUri, error: RedisError) -> Error {
     let (kind, what) = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => (ErrorKind::Authentication, "refused to log in"),
         redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, "does not speak RESP3"),
+        _ if lacks_resp3(uri, &error) => (ErrorKind::Unsupported, "does not speak RESP3"),
         redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType => {
             (ErrorKind::Protocol, "does not speak Redis")
         }
@@ -163,5 +166,39 @@ pub fn explain(uri: &RedisUri, error: RedisError) -> Error {
             _ => (ErrorKind::Server, "refused the connection"),
         },
     };
+    if may_contain_password(uri, &error) {
+        return Error::new(
+            kind,
+            format!(
+                "{address} {what}; its answer is withheld, because it may contain the password"
+            ),
+        );
+    }
     Error::new(kind, format!("{address} {what}: {error}")).with_source(error)
+}
+
+/// redis knows the words of old servers only, which quote the command differently.
+fn lacks_resp3(uri: &RedisUri, error: &RedisError) -> bool {
+    let unknown_hello = error
+        .detail()
+        .and_then(|detail| detail.strip_prefix("unknown command "))
+        .is_some_and(|rest| rest.trim_start_matches(['\'', '`']).starts_with("HELLO"));
+    // To a stranger Valkey does not tell that it does not know a command; to a HELLO with credentials
+    // no server that knows it says so.
+    let taken_for_stranger = error.code() == Some("NOAUTH") && uri.password().is_some();
+    unknown_hello || taken_for_stranger || error.code() == Some("NOPROTO")
+}
+
+/// A server repeats the arguments of a command that it does not know, cut at some length, and whoever
+/// does not speak Redis may send back anything.
+fn may_contain_password(uri: &RedisUri, error: &RedisError) -> bool {
+    let Some(password) = uri.password() else {
+        return false;
+    };
+    matches!(
+        error.kind(),
+        redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType
+    ) || [", with args beginning with", password]
+        .iter()
+        .any(|secret| error.to_string().contains(secret))
 }

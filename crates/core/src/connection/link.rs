@@ -100,16 +100,25 @@ fn no_subscriber() -> Error {
 
 /// Drives the socket until it ends or the client is cut off; dropping the driver closes it.
 fn spawn_driver(context: &Arc<ClientContext>, driver: impl Future<Output = ()> + Send + 'static) {
-    let owner = Arc::clone(context);
+    let told = TellLoss(Arc::clone(context));
     context.spawn(async move {
         driver.await;
-        owner.set_disconnected(lost(&owner));
+        drop(told);
     });
+}
+
+/// Tells the loss of the connection however the task that holds this ends: redis' driver may panic.
+struct TellLoss(Arc<ClientContext>);
+
+impl Drop for TellLoss {
+    fn drop(&mut self) {
+        self.0.set_disconnected(lost(&self.0));
+    }
 }
 
 /// Hands the messages of a RESP2 subscriber on in the form that RESP3 pushes have.
 fn spawn_reader(context: &Arc<ClientContext>, mut stream: PubSubStream, pushes: PushSink) {
-    let owner = Arc::clone(context);
+    let told = TellLoss(Arc::clone(context));
     context.spawn(async move {
         while let Some(message) = stream.next().await {
             let Ok(channel) = message.get_channel::<Vec<u8>>() else {
@@ -121,7 +130,7 @@ fn spawn_reader(context: &Arc<ClientContext>, mut stream: PubSubStream, pushes: 
                 data: vec![Value::BulkString(channel), payload],
             });
         }
-        owner.set_disconnected(lost(&owner));
+        drop(told);
     });
 }
 

@@ -10,6 +10,12 @@ use super::{Delivery, Error, ErrorKind};
 
 impl From<Error> for RedisError {
     fn from(error: Error) -> Self {
+        // What the server answered stays what redis made of it, with its code and its indices.
+        if error.delivery() == Some(Delivery::Replied)
+            && let Some(theirs) = error.source().and_then(|source| source.downcast_ref())
+        {
+            return Self::clone(theirs);
+        }
         // redis derives its retry advice from the io kind: anything it would call a dropped
         // connection makes callers reconnect on their own, so only these three kinds are used.
         let kind = match (error.kind(), error.delivery()) {
@@ -94,6 +100,14 @@ mod tests {
         assert_eq!(ours.kind(), ErrorKind::Server);
         assert_eq!(ours.delivery(), Some(Delivery::Replied));
         assert!(ours.message().contains("WRONGTYPE"), "{ours}");
+    }
+
+    #[test]
+    fn what_the_server_answered_is_the_same_after_the_round_trip() {
+        let value = redis::parse_redis_value(b"-NOSCRIPT No matching script\r\n").unwrap();
+        let theirs = value.extract_error().unwrap_err();
+        let ours = Error::from(theirs.clone()).with_command("EVALSHA");
+        assert_eq!(RedisError::from(ours), theirs);
     }
 
     #[test]

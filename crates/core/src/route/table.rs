@@ -89,6 +89,7 @@ const NEVER: &[(&str, &str)] = &[
     ("MONITOR", STREAM_OF_REPLIES),
     ("PSYNC", STREAM_OF_REPLIES),
     ("QUIT", "it ends the connection; use close()"),
+    ("REPLCONF", NOT_ANSWERED),
     ("SYNC", STREAM_OF_REPLIES),
 ];
 
@@ -147,16 +148,27 @@ fn blocking_timeout(at: &TimeoutAt, cmd: &Cmd) -> Option<BlockingTimeout> {
         TimeoutAt::LastSeconds => seconds(argument(cmd, last)),
         TimeoutAt::FirstSeconds => seconds(argument(cmd, 1)),
         TimeoutAt::BlockOption => {
-            let keys_from = position(cmd, "STREAMS").unwrap_or(last);
-            let block = position(cmd, "BLOCK").filter(|block| *block < keys_from)?;
-            milliseconds(argument(cmd, block + 1))
+            return block_option(cmd);
         }
     })
 }
 
-fn position(cmd: &Cmd, option: &str) -> Option<usize> {
-    cmd.args_iter()
-        .position(|arg| super::bytes(arg).eq_ignore_ascii_case(option.as_bytes()))
+/// Reads the options one by one: a group, a consumer or a stream may be named like an option.
+fn block_option(cmd: &Cmd) -> Option<BlockingTimeout> {
+    let mut arguments = cmd.args_iter().skip(1).map(super::bytes);
+    while let Some(option) = arguments.next() {
+        let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+        if is("BLOCK") {
+            return Some(milliseconds(arguments.next()));
+        } else if is("STREAMS") {
+            return None;
+        } else if is("GROUP") {
+            arguments.nth(1);
+        } else if is("COUNT") || is("CLAIM") {
+            arguments.next();
+        }
+    }
+    None
 }
 
 fn seconds(argument: Option<&[u8]>) -> BlockingTimeout {

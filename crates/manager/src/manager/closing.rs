@@ -18,19 +18,12 @@ impl RedisManager {
     /// Closes one client, blocking the thread; see
     /// [`close`](ScriptRedisClient::close). A second close does nothing.
     pub fn close_redis_client(&self, client: &impl ScriptRedisClient) -> CloseReport {
-        self.forget(client);
         client.close()
     }
 
     /// The asynchronous twin of [`close_redis_client`](Self::close_redis_client).
     pub async fn close_redis_client_async(&self, client: &impl ScriptRedisClient) -> CloseReport {
-        self.forget(client);
         client.close_async().await
-    }
-
-    fn forget(&self, client: &impl ScriptRedisClient) {
-        let mut registry = self.0.registry.lock();
-        registry.forget(client.script(), client.client_id());
     }
 
     /// Closes every client of `script` at the same time, blocking the thread. The script stays loaded.
@@ -44,7 +37,7 @@ impl RedisManager {
 
     /// The asynchronous twin of [`close_redis_clients`](Self::close_redis_clients).
     pub async fn close_redis_clients_async(&self, script: &ScriptHandle) -> Vec<CloseReport> {
-        let clients = self.0.registry.lock().take_clients(script);
+        let clients = self.0.registry.lock().remaining(script);
         self.0.close(clients).await
     }
 
@@ -136,6 +129,9 @@ impl RedisManager {
             .map(|(script, clients)| self.0.unload(script, clients));
         let reports = join_all(unloading).await;
         if self.0.owns_resources && !in_callback() {
+            // What somebody else is closing must not lose its threads half-way.
+            self.0.closings.close();
+            self.0.closings.wait().await;
             self.0.resources.shutdown();
         }
         reports
@@ -151,9 +147,10 @@ impl Inner {
         if !in_callback() {
             // Openings under way have heard of the gate and are ending.
             let gate = script.clone();
-            let ended = self.resources.spawn(async move {
+            let ended = self.closings.track_future(async move {
                 let _ = tokio::time::timeout(openings, gate.gate().empty_async()).await;
             });
+            let ended = self.resources.spawn(ended);
             // Fails only when the resources are shut down, and every opening with them.
             let _ = ended.await;
         }
@@ -166,8 +163,8 @@ impl Inner {
             return self.close_in_background(clients);
         }
         // Fails only when the resources are shut down already, and every client with them.
-        let closing = self.resources.spawn(close_all(clients));
-        closing.await.unwrap_or_default()
+        let closing = self.closings.track_future(close_all(clients));
+        self.resources.spawn(closing).await.unwrap_or_default()
     }
 
     fn close_in_background(&self, clients: Vec<AnyClient>) -> Vec<CloseReport> {
@@ -175,7 +172,8 @@ impl Inner {
             .iter()
             .map(|client| report(client, CloseOutcome::InBackground))
             .collect();
-        drop(self.resources.spawn(close_all(clients)));
+        let closing = self.closings.track_future(close_all(clients));
+        drop(self.resources.spawn(closing));
         reports
     }
 }

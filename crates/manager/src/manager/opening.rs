@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use redis_manager_command::RedisCommandClient;
 use redis_manager_core::{
-    ClientOptions, ClientType, IntoRedisUri, OpenRedisClient, RedisBasicClient, RedisUri, Result,
-    ScriptHandle, wait,
+    ClientOptions, ClientType, Error, ErrorKind, IntoRedisUri, OpenRedisClient, RedisBasicClient,
+    RedisUri, Result, ScriptHandle, wait,
 };
 use redis_manager_pubsub::RedisPubSubClient;
 
@@ -171,7 +171,8 @@ impl RedisManager {
         self.0.registry.lock().check(script)?;
         let (owner, manager) = (script.clone(), Arc::downgrade(&self.0));
         let resources = self.0.resources.clone();
-        self.0
+        let opened = self
+            .0
             .resources
             .run_cancellable(async move {
                 let _pass = owner.gate().pass()?;
@@ -184,8 +185,30 @@ impl RedisManager {
                     client.close_async().await;
                     return Err(refused);
                 }
-                Ok(client)
+                Ok(Unclaimed(Some(client)))
             })
-            .await
+            .await;
+        opened?.claim()
+    }
+}
+
+/// A client on its way to whoever asked for it. Dropped on the way, because nobody waits for it any more,
+/// it is closed.
+struct Unclaimed<C: OpenRedisClient>(Option<C>);
+
+impl<C: OpenRedisClient> Unclaimed<C> {
+    fn claim(mut self) -> Result<C> {
+        self.0
+            .take()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "a client was claimed twice"))
+    }
+}
+
+impl<C: OpenRedisClient> Drop for Unclaimed<C> {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            let resources = client.context().resources().clone();
+            drop(resources.spawn(async move { client.close_async().await }));
+        }
     }
 }

@@ -1,0 +1,85 @@
+//! Targets that are refused before anything connects, by every opening function.
+
+use redis_manager::prelude::*;
+use redis_manager::redis::cmd;
+use redis_manager::{OpenRedisClient, Protocol};
+
+use crate::fixture::Host;
+use crate::mistakes::{PASSWORD, everything};
+
+const TYPES: [ClientType; 3] = [ClientType::Basic, ClientType::Command, ClientType::PubSub];
+
+#[test]
+fn sentinel_cluster_and_tls_uris_are_unsupported_so_far_for_every_kind_of_client() {
+    for (url, what) in [
+        (format!("redis-sentinel://:{PASSWORD}@a,b#main"), "Sentinel"),
+        (format!("redis-cluster://:{PASSWORD}@a,b"), "Cluster"),
+        (format!("rediss://:{PASSWORD}@localhost"), "TLS"),
+    ] {
+        let host = Host::new();
+        for kind in TYPES {
+            let open = host.manager.open_redis_client(&host.script, kind, &url);
+            let twin = host
+                .manager
+                .open_redis_client_async(&host.script, kind, &url);
+            for error in [open.unwrap_err(), pollster::block_on(twin).unwrap_err()] {
+                assert_eq!(error.kind(), ErrorKind::Unsupported, "{url}");
+                assert!(error.message().contains(what), "{error}");
+                assert!(!everything(&error).contains(PASSWORD), "{error:?}");
+            }
+        }
+        assert!(host.manager.redis_clients(&host.script).is_empty());
+    }
+}
+
+#[test]
+fn a_bad_uri_is_refused_by_every_opening_function_and_disturbs_nothing() {
+    fn typed<C: OpenRedisClient + Into<AnyClient>>(host: &Host, bad: &str) -> [Error; 4] {
+        let (manager, script) = (&host.manager, &host.script);
+        let options = ClientOptions::default;
+        [
+            manager.open::<C>(script, bad).unwrap_err(),
+            manager.open_with::<C>(script, bad, options()).unwrap_err(),
+            pollster::block_on(manager.open_async::<C>(script, bad)).unwrap_err(),
+            pollster::block_on(manager.open_with_async::<C>(script, bad, options())).unwrap_err(),
+        ]
+    }
+    fn dynamic(host: &Host, kind: ClientType, bad: &str) -> [Error; 4] {
+        let (manager, script) = (&host.manager, &host.script);
+        let options = ClientOptions::default;
+        [
+            manager.open_redis_client(script, kind, bad).unwrap_err(),
+            manager
+                .open_redis_client_with(script, kind, bad, options())
+                .unwrap_err(),
+            pollster::block_on(manager.open_redis_client_async(script, kind, bad)).unwrap_err(),
+            pollster::block_on(manager.open_redis_client_with_async(script, kind, bad, options()))
+                .unwrap_err(),
+        ]
+    }
+    let host = Host::new();
+    let open: RedisCommandClient = host.open(Protocol::Resp3);
+    for (bad, what) in [
+        (format!("redis://:{PASSWORD}@localhost:99999"), "the port"),
+        (format!("redis://:{PASSWORD}@localhost/x"), "the database"),
+        (format!("http://:{PASSWORD}@localhost"), "http"),
+        (format!("redis://:{PASSWORD}@localhost?nosuch=1"), "nosuch"),
+        (String::new(), ""),
+    ] {
+        let errors = [
+            typed::<RedisBasicClient>(&host, &bad),
+            typed::<RedisCommandClient>(&host, &bad),
+            typed::<RedisPubSubClient>(&host, &bad),
+            dynamic(&host, ClientType::Basic, &bad),
+            dynamic(&host, ClientType::Command, &bad),
+            dynamic(&host, ClientType::PubSub, &bad),
+        ];
+        for error in errors.into_iter().flatten() {
+            assert_eq!(error.kind(), ErrorKind::InvalidUri, "{bad}: {error}");
+            assert!(error.message().contains(what), "{bad}: {error}");
+            assert!(!everything(&error).contains(PASSWORD), "{error:?}");
+        }
+    }
+    assert_eq!(host.manager.redis_clients(&host.script).len(), 1);
+    open.connection().request(&cmd("PING")).unwrap();
+}

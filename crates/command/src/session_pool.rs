@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use redis_manager_core::deadpool_redis::{
-    Hook, HookError, Manager, Pool, PoolConfig, PoolError, Runtime, TimeoutType, Timeouts,
-};
-use redis_manager_core::redis::{AsyncConnectionConfig, ProtocolVersion, cmd};
-use redis_manager_core::{ClientContext, Error, ErrorKind, Result, connection_info, explain};
+use redis_manager_core::deadpool_redis::{Pool, PoolError, TimeoutType};
+use redis_manager_core::redis::ProtocolVersion;
+use redis_manager_core::{ClientContext, Error, ErrorKind, Result, build_pool, explain};
 
 use crate::lease::{Lease, Leases};
 
@@ -23,8 +21,8 @@ impl SessionPools {
     pub(crate) fn new(context: &Arc<ClientContext>, protocol: ProtocolVersion) -> Result<Self> {
         let options = context.options();
         Ok(Self {
-            sessions: build(context, protocol, options.session_pool_size())?,
-            blocking: build(context, protocol, options.blocking_pool_size())?,
+            sessions: build_pool(context, protocol, options.session_pool_size())?,
+            blocking: build_pool(context, protocol, options.blocking_pool_size())?,
             context: Arc::clone(context),
             leases: Arc::default(),
         })
@@ -57,40 +55,6 @@ impl SessionPools {
         self.blocking.close();
         self.leases.revoke();
     }
-}
-
-fn build(context: &Arc<ClientContext>, protocol: ProtocolVersion, size: usize) -> Result<Pool> {
-    let options = context.options();
-    // Redis' own response timeout would cut a BLPOP short, whose element is then popped and lost.
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(options.connect_timeout()))
-        .set_response_timeout(None);
-    let info = connection_info(context.uri(), options, protocol)?;
-    let manager = Manager::new_with_config(info, config)?;
-    let mut limits = PoolConfig::new(size);
-    limits.timeouts = Timeouts {
-        wait: Some(context.command_timeout()),
-        create: Some(options.connect_timeout()),
-        recycle: Some(context.command_timeout()),
-    };
-    let mut builder = Pool::builder(manager)
-        .config(limits)
-        .runtime(Runtime::Tokio1);
-    if let Some(name) = context.uri().client_name().map(str::to_owned) {
-        builder = builder.post_create(Hook::async_fn(move |connection, _| {
-            let mut set_name = cmd("CLIENT");
-            set_name.arg("SETNAME").arg(&name);
-            Box::pin(async move {
-                let named = set_name.exec_async(connection).await;
-                named.map_err(HookError::Backend)
-            })
-        }));
-    }
-    builder.build().map_err(|error| {
-        context
-            .error(ErrorKind::Internal, "the session pool could not be built")
-            .with_source(error)
-    })
 }
 
 fn pool_error(context: &ClientContext, option: &str, error: PoolError) -> Error {

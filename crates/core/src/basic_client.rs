@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool_redis::Pool;
 use parking_lot::Mutex;
 
 use crate::connection::explain;
+use crate::pool::build_pool;
 use crate::{
     ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Delivery, Error,
     ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown,
@@ -53,7 +54,8 @@ enum PoolState {
 impl RedisBasicClient {
     /// A pool of connections to the server, built at the first call, with the size of the option
     /// `session_pool_size`, and closed with the client: then it hands out no connection any more.
-    /// Does not connect. Its connections want a tokio runtime, that of the caller.
+    /// Does not connect. Its connections want a tokio runtime, that of the caller, and have no deadline for
+    /// a reply, so that blocking commands work on them.
     ///
     /// # Errors
     ///
@@ -74,23 +76,9 @@ impl RedisBasicClient {
 
     fn build_pool(&self) -> Result<Pool> {
         let UnderlyingClient::Single(client) = self.context.underlying();
-        let manager = Manager::new(client.get_connection_info().clone())?;
-        let options = self.context.options();
-        let mut config = PoolConfig::new(options.session_pool_size());
-        config.timeouts = Timeouts {
-            wait: Some(self.context.command_timeout()),
-            create: Some(options.connect_timeout()),
-            recycle: Some(self.context.command_timeout()),
-        };
-        Pool::builder(manager)
-            .config(config)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| {
-                self.context
-                    .error(ErrorKind::Internal, "the pool could not be built")
-                    .with_source(error)
-            })
+        let protocol = client.get_connection_info().redis_settings().protocol();
+        let size = self.context.options().session_pool_size();
+        build_pool(&self.context, protocol, size)
     }
 
     /// Asks the server for a sign of life over a connection made for it, blocking the thread. Returns

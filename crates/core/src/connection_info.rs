@@ -33,7 +33,7 @@ pub(crate) fn login(uri: &RedisUri, protocol: ProtocolVersion) -> RedisConnectio
 /// # Errors
 ///
 /// [`ErrorKind::Unsupported`] for Sentinel, Cluster and TLS, which cannot be opened yet.
-pub fn connection_info(
+pub(crate) fn connection_info(
     uri: &RedisUri,
     options: &ClientOptions,
     protocol: ProtocolVersion,

@@ -61,6 +61,8 @@ fn classify(error: &RedisError) -> (ErrorKind, Delivery) {
         redis::ErrorKind::Client | redis::ErrorKind::InvalidClientConfig => {
             (ErrorKind::InvalidArgument, Delivery::NotSent)
         }
+        #[cfg(feature = "json")]
+        redis::ErrorKind::Serialize => (ErrorKind::Conversion, Delivery::NotSent),
         redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, Delivery::Replied),
         redis::ErrorKind::Io if error.is_timeout() => (ErrorKind::Timeout, Delivery::Unknown),
         _ => (ErrorKind::Disconnected, Delivery::Unknown),

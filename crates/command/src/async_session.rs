@@ -26,6 +26,10 @@ impl RedisAsyncSession {
 
     /// The asynchronous twin of [`RedisSession::transaction`](crate::RedisSession::transaction).
     ///
+    /// To run it in a task that may move between threads, as `tokio::spawn` does, let the closure own
+    /// what it uses (`async move |tx| …`, without references): Rust cannot see otherwise that the
+    /// future is `Send`, and says that it is "not general enough".
+    ///
     /// ```no_run
     /// # async fn example(client: redis_manager_command::RedisCommandClient) -> redis_manager_core::Result<()> {
     /// use redis_manager_command::redis::AsyncCommands;
@@ -88,8 +92,11 @@ impl ConnectionLike for RedisAsyncSession {
     }
 }
 
-/// One try of a [`RedisAsyncSession::transaction_async`]: the traits of `redis` read on it at once, and
+/// One try of a [`RedisAsyncSession::transaction_async`]: the traits of `redis` work on it at once, and
 /// [`queue`](Self::queue) collects what is to be executed.
+///
+/// Read on it, and queue what changes anything: **a command that changes data and is not queued runs at
+/// once, and again with every try**; if it changes a watched key, every try fails.
 pub struct RedisAsyncTransaction<'session> {
     session: &'session mut RedisAsyncSession,
     queue: Pipeline,
@@ -102,7 +109,8 @@ impl<'session> RedisAsyncTransaction<'session> {
         Self { session, queue }
     }
 
-    /// The commands to execute, all or none.
+    /// The commands to execute, without another client's in between. Redis does not roll back: if one
+    /// fails, the others have run.
     pub fn queue(&mut self) -> &mut Pipeline {
         &mut self.queue
     }

@@ -20,6 +20,9 @@ use crate::{RedisAsyncCommands, RedisAsyncSession, RedisCommands, RedisSession};
 /// run on connections of their own by themselves, and what speaks of its connection (WATCH, MULTI,
 /// SELECT, WAIT) runs in a [`session`](Self::session).
 ///
+/// A call that waits in a blocking command is in flight: closing the client waits for it, at most the
+/// option `shutdown_timeout`, and then cuts it off.
+///
 /// Cheap to clone; the script owns the client, so dropping a handle closes nothing.
 #[derive(Clone)]
 pub struct RedisCommandClient(Arc<Inner>);
@@ -49,6 +52,11 @@ impl RedisCommandClient {
     /// commands.set::<_, _, ()>("balance:alice", 100)?;
     /// let balance: i64 = commands.incr("balance:alice", 5)?;
     /// let (a, b): (i64, i64) = redis::pipe().atomic().get("x").get("y").query(&mut commands)?;
+    ///
+    /// // An iterator borrows its handle, so the handle must have a name.
+    /// for key in commands.scan_match::<_, String>("balance:*")? {
+    ///     println!("{}", key?);
+    /// }
     /// # Ok(()) }
     /// ```
     #[must_use]

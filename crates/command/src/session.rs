@@ -28,7 +28,9 @@ impl RedisSession {
 
     /// Runs an optimistic transaction: watches `keys`, calls `body` to read and to queue commands, and
     /// executes what was queued, atomically, if no watched key was changed meanwhile; otherwise from
-    /// the start, until the command timeout has passed. Returns what EXEC replies to what was queued.
+    /// the start, until the command timeout has passed. Returns what EXEC replies to what was queued, one
+    /// element a command that is not ignored: for one command `(T,)`. If that is not of the type `T`,
+    /// the commands have run all the same.
     /// See <https://redis.io/docs/latest/develop/interact/transactions/>.
     ///
     /// # Errors
@@ -91,8 +93,11 @@ impl ConnectionLike for RedisSession {
     }
 }
 
-/// One try of a [`RedisSession::transaction`]: the traits of `redis` read on it at once, and
+/// One try of a [`RedisSession::transaction`]: the traits of `redis` work on it at once, and
 /// [`queue`](Self::queue) collects what is to be executed.
+///
+/// Read on it, and queue what changes anything: **a command that changes data and is not queued runs at
+/// once, and again with every try**; if it changes a watched key, every try fails.
 pub struct RedisTransaction<'session> {
     session: &'session mut RedisSession,
     queue: Pipeline,
@@ -105,7 +110,8 @@ impl<'session> RedisTransaction<'session> {
         Self { session, queue }
     }
 
-    /// The commands to execute, all or none.
+    /// The commands to execute, without another client's in between. Redis does not roll back: if one
+    /// fails, the others have run.
     pub fn queue(&mut self) -> &mut Pipeline {
         &mut self.queue
     }

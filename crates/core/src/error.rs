@@ -16,6 +16,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, to which command of which client, and whether the server may have seen it.
 ///
+/// An error that the server answered to a typed command of `redis` is made by `redis`, and names
+/// neither command nor client.
+///
 /// Cheap to clone. It contains no password: addresses are written without credentials.
 ///
 /// The typed command traits of `redis` return [`redis::RedisError`]; an `Error` travels inside it

@@ -88,6 +88,9 @@ pub trait OpenRedisClient: ScriptRedisClient + Clone + Sized + 'static {
 
     /// Opens a client for `script`. Nothing is left of a failed opening.
     ///
+    /// This is for whoever uses a layer alone, and closes what it opens. **A manager does not know the
+    /// client**, and does not close it with its script: with a manager, use its `open`.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::ScriptUnloaded`](crate::ErrorKind::ScriptUnloaded) if the script is unloaded before

@@ -17,7 +17,7 @@
 //! let options = manager.new_client_options().command_timeout(Duration::from_secs(2)).build()?;
 //! let pubsub = manager.open_with::<RedisPubSubClient>(&chat, "redis://:secret@localhost:6379/0", options)?;
 //! let greeter = pubsub.register_listener("global", |message: &Message| {
-//!     tracing::info!(text = message.payload_str()?, "heard");
+//!     println!("heard {}", message.payload_str()?);
 //!     Ok(())
 //! })?;                                                                  // the server has confirmed it
 //! let receivers = pubsub.publish("global", "hello")?;
@@ -38,6 +38,12 @@
 //! thread: a plain one, a worker of a tokio runtime, a listener callback, `Drop`. Its twin ending in
 //! `_async` returns a future, for any executor.
 //!
+//! A blocking call inside an asynchronous task holds up the task's worker thread; the library warns of
+//! it once through `tracing`, where events such as a lost connection go too.
+//!
+//! **Names in examples.** `redis_manager_core::X`, `redis_manager_command::X` and
+//! `redis_manager_pubsub::X` are here `redis_manager::X`.
+//!
 //! **Features.** `acl`, `geospatial` and `streams` (on by default), `bloom` and `json` forward to those
 //! of the `redis` crate, which is re-exported as [`redis`].
 
@@ -56,11 +62,11 @@ pub use redis_manager_command::{
     RedisCommands, RedisSession, RedisTransaction,
 };
 pub use redis_manager_core::{
-    ClientEvent, ClientId, ClientOptions, ClientOptionsBuilder, ClientResources,
+    ClientContext, ClientEvent, ClientId, ClientOptions, ClientOptionsBuilder, ClientResources,
     ClientResourcesBuilder, ClientState, ClientType, CloseOutcome, CloseReport, Connection,
-    Delivery, Error, ErrorKind, EventStream, IntoRedisUri, OpenRedisClient, Overflow, Protocol,
-    RedisBasicClient, RedisNode, RedisTopology, RedisUri, RedisUriBuilder, Result, ScriptHandle,
-    ScriptRedisClient, SocketOptions, UnderlyingClient, VerifyPeer,
+    Delivery, Error, ErrorKind, EventStream, Gate, IntoRedisUri, OpenRedisClient, Overflow,
+    Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology, RedisUri, RedisUriBuilder,
+    Result, ScriptHandle, ScriptRedisClient, SocketOptions, UnderlyingClient, VerifyPeer,
 };
 pub use redis_manager_pubsub::{
     ListenerError, ListenerResult, Message, RedisPubSubClient, ScriptPubSubListener,

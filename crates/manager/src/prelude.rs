@@ -1,14 +1,14 @@
 //! What most programs need: `use redis_manager::prelude::*;`.
 //!
-//! The command traits of `redis` come along, blocking and asynchronous. Its `Typed*` traits do not:
-//! their methods have the same names.
+//! The `redis` crate comes along, in the version that this library is built on, with its command traits,
+//! blocking and asynchronous. Its `Typed*` traits are left out: their methods have the same names.
 
 pub use std::time::Duration;
 
-pub use crate::redis::{AsyncCommands, Commands};
+pub use crate::redis::{self, AsyncCommands, Commands};
 pub use crate::{
-    AnyClient, ClientEvent, ClientOptions, ClientState, ClientType, Error, ErrorKind,
-    ListenerResult, Message, OpenRedisClient, RedisBasicClient, RedisCommandClient, RedisManager,
-    RedisPubSubClient, RedisUri, ScriptHandle, ScriptPubSubListener, ScriptRedisClient,
-    UnderlyingClient, UnloadReport,
+    AnyClient, ClientEvent, ClientOptions, ClientState, ClientType, CloseOutcome, Delivery, Error,
+    ErrorKind, ListenerResult, Message, Overflow, Protocol, RedisAsyncSession, RedisBasicClient,
+    RedisCommandClient, RedisManager, RedisPubSubClient, RedisSession, RedisUri, ScriptHandle,
+    ScriptPubSubListener, ScriptRedisClient, UnderlyingClient, UnloadReport,
 };

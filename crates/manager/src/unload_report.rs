@@ -66,16 +66,25 @@ impl UnloadReport {
         self.with(|outcome| matches!(outcome, CloseOutcome::Failed(_)))
     }
 
+    /// The clients that are closing still, because nothing waits inside a callback.
+    pub fn in_background(&self) -> impl Iterator<Item = &CloseReport> {
+        self.with(|outcome| matches!(outcome, CloseOutcome::InBackground))
+    }
+
     /// The channels of the callbacks that were running still when the deadline passed.
     pub fn running_callbacks(&self) -> impl Iterator<Item = &str> {
         let callbacks = self.clients.iter().flat_map(CloseReport::running_callbacks);
         callbacks.map(String::as_str)
     }
 
-    /// Whether nothing was cut off and nothing failed.
+    /// Whether everything is closed, nothing was cut off and nothing failed.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut_off().next().is_none() && self.failed().next().is_none()
+        let unclean = self
+            .cut_off()
+            .chain(self.failed())
+            .chain(self.in_background());
+        unclean.count() == 0
     }
 
     /// How long it took.
@@ -106,7 +115,8 @@ impl fmt::Display for UnloadReport {
             self.cut_off().count(),
             self.failed().count(),
         )?;
-        for client in self.cut_off().chain(self.failed()) {
+        let others = self.cut_off().chain(self.failed());
+        for client in others.chain(self.in_background()) {
             write!(f, "\n  {client}")?;
         }
         Ok(())

@@ -33,7 +33,13 @@ impl From<RedisError> for Error {
             return ours.clone();
         }
         let (kind, delivery) = classify(&error);
-        Error::new(kind, error.to_string())
+        let message = error.to_string();
+        // redis quotes the value that it could not convert, which may be anything.
+        let message = match message.split_once(" (value was ") {
+            Some((reason, _)) if kind == ErrorKind::Conversion => reason,
+            _ => &message,
+        };
+        Error::new(kind, message)
             .with_delivery(delivery)
             .with_source(error)
     }
@@ -116,6 +122,8 @@ mod tests {
     fn a_conversion_failure_is_not_a_lost_connection() {
         let theirs =
             RedisError::from(redis::from_redis_value::<i64>(redis::Value::Okay).unwrap_err());
-        assert_eq!(Error::from(theirs).kind(), ErrorKind::Conversion);
+        let ours = Error::from(theirs);
+        assert_eq!(ours.kind(), ErrorKind::Conversion);
+        assert!(!ours.message().contains("value was"), "{ours}");
     }
 }

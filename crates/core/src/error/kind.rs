@@ -53,6 +53,6 @@ pub enum Delivery {
     NotSent,
     /// It may have been sent, so it may have run.
     Unknown,
-    /// The server answered, and the answer is the error.
+    /// The server answered: the answer is the error, or is not of the type that was asked for.
     Replied,
 }

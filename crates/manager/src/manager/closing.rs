@@ -47,6 +47,9 @@ impl RedisManager {
     /// kept, which answer [`Closed`](ErrorKind::Closed), and a callback that never returned, which the
     /// report names. Unloading twice does nothing.
     ///
+    /// A call that waits in a blocking command, such as `BLPOP` without a timeout, makes this wait for the
+    /// whole `shutdown_timeout`; its twin holds up no thread meanwhile.
+    ///
     /// Inside a callback nothing is waited for: the report says
     /// [`InBackground`](CloseOutcome::InBackground).
     #[must_use = "the report says what was cut off"]

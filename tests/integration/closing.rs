@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use redis_manager::prelude::*;
 use redis_manager::redis::RedisResult;
-use redis_manager::{CloseOutcome, CloseReport, Delivery, Protocol};
+use redis_manager::{CloseOutcome, CloseReport, Delivery, DisconnectedBehavior, Protocol};
 use redis_manager_support::TestServer;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique};
@@ -259,7 +259,12 @@ fn a_client_whose_server_is_gone_closes_all_the_same() {
     let server = TestServer::start();
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let options = options(protocol, PATIENCE * 3);
+        let options = ClientOptions::builder()
+            .protocol(protocol)
+            .shutdown_timeout(PATIENCE * 3)
+            .disconnected_behavior(DisconnectedBehavior::Reject)
+            .build()
+            .unwrap();
         let clients: [AnyClient; 2] = [
             host.manager
                 .open_with::<RedisCommandClient>(&host.script, server.url(), options.clone())

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use redis_manager::prelude::*;
 use redis_manager::redis::{self, Value, cmd, pipe};
-use redis_manager::{Delivery, Protocol};
+use redis_manager::{Delivery, DisconnectedBehavior, Protocol};
 use redis_manager_support::TestServer;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
@@ -138,8 +138,19 @@ fn a_lost_connection_is_told_by_state_event_and_the_next_call_at_once() {
     for protocol in PROTOCOLS {
         let server = TestServer::start();
         let host = Host::new();
-        let client = open(&host, &server, protocol);
-        let pubsub: RedisPubSubClient = host.manager.open(&host.script, server.url()).unwrap();
+        let rejecting = ClientOptions::builder()
+            .protocol(protocol)
+            .disconnected_behavior(DisconnectedBehavior::Reject)
+            .build()
+            .unwrap();
+        let client: RedisCommandClient = host
+            .manager
+            .open_with(&host.script, server.url(), rejecting.clone())
+            .unwrap();
+        let pubsub: RedisPubSubClient = host
+            .manager
+            .open_with(&host.script, server.url(), rejecting)
+            .unwrap();
         let mut session = client.session().unwrap();
         let mut events = client.events();
         let mut pubsub_events = pubsub.events();
@@ -209,8 +220,6 @@ fn a_call_in_flight_when_the_connection_is_lost_may_have_run() {
 }
 
 #[test]
-#[ignore = "redis' driver subtracts 2 from 1 (multiplexed_connection.rs, send_result) and panics; a \
-            connection of our own will not"]
 fn an_atomic_pipeline_whose_multi_is_refused_is_a_server_error_and_the_client_goes_on() {
     let server = TestServer::start();
     server.run(&["ACL", "SETUSER", "u", "on", ">pw", "~*", "+@all", "-multi"]);

@@ -15,8 +15,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::event::EventHub;
 use crate::{
     ClientEvent, ClientId, ClientOptions, ClientResources, ClientState, ClientType, CloseOutcome,
-    CloseReport, Delivery, Error, ErrorKind, EventStream, Protocol, RedisUri, Result, ScriptHandle,
-    UnderlyingClient, in_callback,
+    CloseReport, Delivery, DisconnectedBehavior, Error, ErrorKind, EventStream, Protocol, RedisUri,
+    Result, ScriptHandle, UnderlyingClient, in_callback,
 };
 
 const FAR_FUTURE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
@@ -31,7 +31,7 @@ pub struct ClientContext {
     options: ClientOptions,
     resources: ClientResources,
     underlying: UnderlyingClient,
-    state: Mutex<ClientState>,
+    state: Mutex<State>,
     events: EventHub,
     /// Calls that were admitted and are not answered yet.
     work: TaskTracker,
@@ -42,10 +42,37 @@ pub struct ClientContext {
     closed: CancellationToken,
 }
 
+/// Changed as one, so that whichever order losses and reconnects of several sockets come in, the state
+/// tells whether one is down.
+struct State {
+    client: ClientState,
+    sockets_down: usize,
+}
+
+impl State {
+    fn change(&mut self, from: impl Fn(ClientState) -> bool, to: ClientState) -> bool {
+        let changes = from(self.client);
+        if changes {
+            self.client = to;
+        }
+        changes
+    }
+}
+
 /// Proof that a call was admitted; a closing client waits until it is dropped.
 #[must_use = "the call counts as in flight only while the token is held"]
 pub struct InFlight {
     _token: TaskTrackerToken,
+}
+
+#[cfg(test)]
+impl InFlight {
+    /// One that nobody waits for.
+    pub(crate) fn uncounted() -> Self {
+        Self {
+            _token: TaskTracker::new().token(),
+        }
+    }
 }
 
 /// What a kind of client adds to the closing that all have in common.
@@ -82,7 +109,10 @@ impl ClientContext {
             uri,
             options,
             resources: resources.clone(),
-            state: Mutex::new(ClientState::Idle),
+            state: Mutex::new(State {
+                client: ClientState::Idle,
+                sockets_down: 0,
+            }),
             events: EventHub::new(),
             work: TaskTracker::new(),
             tasks: TaskTracker::new(),
@@ -161,7 +191,7 @@ impl ClientContext {
     /// What the client is doing.
     #[must_use]
     pub fn state(&self) -> ClientState {
-        *self.state.lock()
+        self.state.lock().client
     }
 
     /// The client's events from now on.
@@ -184,45 +214,78 @@ impl ClientContext {
         self.events.emit(event);
     }
 
-    /// Notes that the connection is made.
+    /// Notes that the client is connected for the first time.
     pub(crate) fn set_connected(&self) {
-        if self.change_state(|state| state == ClientState::Idle, ClientState::Connected) {
+        let is_connected = {
+            let mut state = self.state.lock();
+            let was_idle = state.client == ClientState::Idle;
+            // A socket may be lost again before the last one is opened.
+            let is_connected = state.sockets_down == 0;
+            if was_idle {
+                state.client = if is_connected {
+                    ClientState::Connected
+                } else {
+                    ClientState::Disconnected
+                };
+            }
+            was_idle && is_connected
+        };
+        if is_connected {
             self.emit(ClientEvent::Connected);
         }
     }
 
-    /// Notes that the connection is gone.
+    /// Notes that one of the client's sockets is gone.
     pub(crate) fn set_disconnected(&self, cause: Error) {
-        if self.change_state(
-            |state| state == ClientState::Connected,
-            ClientState::Disconnected,
-        ) {
+        let changed = {
+            let mut state = self.state.lock();
+            state.sockets_down += 1;
+            state.change(
+                |client| client == ClientState::Connected,
+                ClientState::Disconnected,
+            )
+        };
+        if changed {
             self.emit(ClientEvent::Disconnected { cause });
         }
     }
 
-    fn change_state(&self, from: impl Fn(ClientState) -> bool, to: ClientState) -> bool {
-        let mut state = self.state.lock();
-        let changes = from(*state);
-        if changes {
-            *state = to;
+    /// Notes that a socket that was gone is there again; with the last of them the client is connected.
+    pub(crate) fn set_reconnected(&self) {
+        let changed = {
+            let mut state = self.state.lock();
+            state.sockets_down = state.sockets_down.saturating_sub(1);
+            state.sockets_down == 0
+                && state.change(
+                    |client| client == ClientState::Disconnected,
+                    ClientState::Connected,
+                )
+        };
+        if changed {
+            self.emit(ClientEvent::Connected);
         }
-        changes
     }
 
     /// Admits one call.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the client is closed, [`ErrorKind::Disconnected`] if its connection is
-    /// lost; the call was not sent then.
+    /// [`ErrorKind::Closed`] if the client is closed; [`ErrorKind::Disconnected`] if its connection is lost
+    /// and the options do not let calls wait. The call was not sent then.
     pub fn admit(&self) -> Result<InFlight> {
+        self.admit_to(true)
+    }
+
+    /// As [`ClientContext::admit`], for a call on a socket that is lost only if `is_down`, whatever the
+    /// client's other socket is.
+    pub(crate) fn admit_to(&self, is_down: bool) -> Result<InFlight> {
         // Counted before the state is looked at, so that a closing that begins in between waits for it.
         let in_flight = InFlight {
             _token: self.work.token(),
         };
         match self.state() {
             ClientState::Idle | ClientState::Connected => Ok(in_flight),
+            ClientState::Disconnected if self.waits_for_connection(is_down) => Ok(in_flight),
             ClientState::Disconnected => Err(self
                 .error(ErrorKind::Disconnected, "the connection was lost")
                 .with_delivery(Delivery::NotSent)),
@@ -230,6 +293,12 @@ impl ClientContext {
                 Err(self.closed_error().with_delivery(Delivery::NotSent))
             }
         }
+    }
+
+    /// Whether calls wait while the client is disconnected, if they have to at all.
+    fn waits_for_connection(&self, is_down: bool) -> bool {
+        let queues = self.options.disconnected_behavior() == DisconnectedBehavior::Queue;
+        self.options.auto_reconnect() && (queues || !is_down)
     }
 
     /// The error of a closed client.
@@ -244,18 +313,31 @@ impl ClientContext {
         Error::new(kind, message).with_client(self.client_id)
     }
 
-    /// Runs `call`, admitted, until `timeout` passes or the client is cut off, whichever is first.
+    /// Runs `call`, admitted, as [`ClientContext::bounded`] does.
     ///
     /// # Errors
     ///
-    /// Those of [`ClientContext::admit`] and of `call`; [`ErrorKind::Timeout`] after `timeout`;
-    /// [`ErrorKind::Closed`] if the client was cut off meanwhile.
+    /// Those of [`ClientContext::admit`] and of [`ClientContext::bounded`].
     pub async fn within<T>(
         &self,
         timeout: Option<Duration>,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let _in_flight = self.admit()?;
+        self.bounded(timeout, call).await
+    }
+
+    /// Runs `call` until `timeout` passes or the client is cut off, whichever is first.
+    ///
+    /// # Errors
+    ///
+    /// Those of `call`; [`ErrorKind::Timeout`] after `timeout`; [`ErrorKind::Closed`] if the client was
+    /// cut off meanwhile.
+    pub async fn bounded<T>(
+        &self,
+        timeout: Option<Duration>,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let late = async {
             match timeout {
                 Some(timeout) => self.resources.sleep(timeout).await,
@@ -339,7 +421,11 @@ impl ClientContext {
     /// then cuts. Goes on by itself if the caller stops waiting, and inside a callback nobody waits.
     pub async fn close(self: &Arc<Self>, client: Arc<dyn Teardown>) -> CloseReport {
         let report = |outcome| CloseReport::new(self.client_id, self.client_type, outcome);
-        if !self.change_state(|state| !state.is_closed(), ClientState::Closing) {
+        let begins = {
+            let mut state = self.state.lock();
+            state.change(|client| !client.is_closed(), ClientState::Closing)
+        };
+        if !begins {
             if !in_callback() {
                 self.closed.cancelled().await;
             }
@@ -392,7 +478,7 @@ impl Drop for Closing {
     fn drop(&mut self) {
         let context = &self.0;
         context.cut.cancel();
-        *context.state.lock() = ClientState::Closed;
+        context.state.lock().client = ClientState::Closed;
         context.emit(ClientEvent::Closed);
         context.closed.cancel();
     }

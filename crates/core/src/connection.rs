@@ -1,23 +1,30 @@
 //! The connection that all calls of a client share.
 
+mod aborted_transaction;
+mod backoff;
 mod connect;
+mod driver;
 mod handshake;
 mod link;
+mod multiplexer;
+mod outbox;
+mod push_sink;
+mod reply;
+mod supervisor;
 
 use std::fmt;
 use std::sync::Arc;
 
-use redis::{Cmd, Pipeline, PushInfo, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use crate::route::{Route, route, route_pipeline, upper_name};
 use crate::{ClientContext, ClientOptions, Delivery, Error, ErrorKind, RedisUri, Result, wait};
-use link::Link;
+use link::{Link, all, one};
+use outbox::Ticket;
+use reply::Reply;
 
 pub use handshake::explain;
-
-/// Takes what the server sends unasked: published messages and invalidations. Called on an I/O thread,
-/// so it must neither block nor keep more than a bounded amount.
-pub type PushSink = Arc<dyn Fn(PushInfo) + Send + Sync>;
+pub use push_sink::PushSink;
 
 /// The one connection of a client, shared by all its calls.
 ///
@@ -25,8 +32,10 @@ pub type PushSink = Arc<dyn Fn(PushInfo) + Send + Sync>;
 /// It carries whatever does not change or hold up the connection itself; see
 /// [`route`](crate::route::route).
 ///
-/// In this version a lost connection is not replaced: the client's state becomes
-/// [`Disconnected`](crate::ClientState::Disconnected) and every call fails with that kind at once.
+/// A connection that is lost is made again, for ever, unless the option `auto_reconnect` says otherwise.
+/// Meanwhile calls wait, within their deadline, or fail at once, as the option `disconnected_behavior`
+/// says. A command is never sent twice: what may have run when the connection was lost fails with
+/// [`Delivery::Unknown`].
 #[derive(Clone)]
 pub struct Connection {
     context: Arc<ClientContext>,
@@ -42,7 +51,7 @@ impl Connection {
     /// `connect_timeout`; [`ErrorKind::ScriptUnloaded`] if the script's gate is shut meanwhile.
     pub async fn open_async(
         context: &Arc<ClientContext>,
-        pushes: Option<PushSink>,
+        pushes: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
         let gate = context.script().gate();
         let unfinished = Unfinished(context);
@@ -92,12 +101,16 @@ impl Connection {
     ///
     /// As [`request_async`](Self::request_async).
     pub async fn request_routed(&self, cmd: &Cmd) -> Result<Value> {
-        let mut commands = self.link.commands();
-        let call = async { commands.send_packed_command(cmd).await.map_err(Error::from) };
-        self.context
-            .within(Some(self.context.command_timeout()), call)
-            .await
-            .map_err(|error| error.with_command(upper_name(cmd)))
+        let call = async {
+            let mut ticket = self.link.command(cmd, self.context.admit()?)?;
+            if cmd.is_no_response() {
+                ticket.forget();
+                return Ok(Value::Nil);
+            }
+            one(self.reply(&mut ticket).await?)
+        };
+        call.await
+            .map_err(|error| self.name(error, upper_name(cmd)))
     }
 
     /// Sends `pipeline` in one write and waits for its replies, blocking the thread.
@@ -128,14 +141,16 @@ impl Connection {
     ///
     /// As [`request_pipeline_async`](Self::request_pipeline_async).
     pub async fn request_pipeline_routed(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
-        let mut commands = self.link.commands();
-        self.context
-            .within(
-                Some(self.context.command_timeout()),
-                send_pipeline(&mut commands, pipeline),
-            )
-            .await
-            .map_err(|error| error.with_command("pipeline"))
+        if pipeline.is_empty() && !pipeline.is_transaction() {
+            // Nothing to send. redis calls this an error, which every caller that fills a pipeline in
+            // a loop would have to avoid.
+            return Ok(Vec::new());
+        }
+        let call = async {
+            let mut ticket = self.link.pipeline(pipeline, self.context.admit()?)?;
+            all(self.reply(&mut ticket).await?, pipeline.len()).await
+        };
+        call.await.map_err(|error| self.name(error, "pipeline"))
     }
 
     /// Subscribes to `channel` and completes when the server has confirmed it.
@@ -145,13 +160,7 @@ impl Connection {
     /// [`ErrorKind::Unsupported`] on a connection that was opened without a sink;
     /// [`ErrorKind::Server`] if the server refuses; otherwise as [`request_async`](Self::request_async).
     pub async fn subscribe_async(&self, channel: &[u8]) -> Result<()> {
-        self.context
-            .within(
-                Some(self.context.command_timeout()),
-                self.link.subscribe(channel),
-            )
-            .await
-            .map_err(|error| error.with_command("SUBSCRIBE"))
+        self.confirm("SUBSCRIBE", channel).await
     }
 
     /// Unsubscribes from `channel` and completes when the server has confirmed it.
@@ -160,13 +169,46 @@ impl Connection {
     ///
     /// As [`subscribe_async`](Self::subscribe_async).
     pub async fn unsubscribe_async(&self, channel: &[u8]) -> Result<()> {
-        self.context
-            .within(
-                Some(self.context.command_timeout()),
-                self.link.unsubscribe(channel),
-            )
-            .await
-            .map_err(|error| error.with_command("UNSUBSCRIBE"))
+        self.confirm("UNSUBSCRIBE", channel).await
+    }
+
+    /// Whether the socket that subscribes is lost at this moment, and so has no subscriptions.
+    #[must_use]
+    pub fn subscriptions_are_lost(&self) -> bool {
+        self.link.subscriptions_are_lost()
+    }
+
+    async fn confirm(&self, command: &str, channel: &[u8]) -> Result<()> {
+        let call = async {
+            let mut cmd = redis::cmd(command);
+            cmd.arg(channel);
+            let in_flight = self.context.admit_to(self.subscriptions_are_lost())?;
+            let mut ticket = self.link.subscription(&cmd, in_flight)?;
+            one(self.reply(&mut ticket).await?)?.extract_error()?;
+            Ok(())
+        };
+        call.await.map_err(|error| self.name(error, command))
+    }
+
+    fn name(&self, error: Error, command: impl Into<String>) -> Error {
+        error
+            .with_command(command)
+            .with_client(self.context.client_id())
+    }
+
+    /// Waits for the reply within the one deadline of a call.
+    async fn reply(&self, ticket: &mut Ticket) -> Result<Reply> {
+        let timeout = self.context.command_timeout();
+        let outcome = self.context.bounded(Some(timeout), ticket.reply()).await;
+        outcome.map_err(|error| match error.kind() {
+            // Given up by us: what waits still is withdrawn, and then certainly never sent.
+            ErrorKind::Timeout | ErrorKind::Closed
+                if error.delivery() == Some(Delivery::Unknown) =>
+            {
+                error.with_delivery(ticket.withdraw())
+            }
+            _ => error,
+        })
     }
 
     /// The protocol that the server agreed to.

@@ -10,15 +10,22 @@ use crate::{ClientOptions, Error, ErrorKind, RedisTopology, RedisUri, Result};
 
 const LIBRARY_NAME: &str = "redis-manager";
 
+/// The name that the library gives itself.
+pub(crate) fn library_name(uri: &RedisUri) -> &str {
+    uri.library_name().unwrap_or(LIBRARY_NAME)
+}
+
+/// The version that goes with it.
+pub(crate) fn library_version(uri: &RedisUri) -> &str {
+    uri.library_version().unwrap_or(env!("CARGO_PKG_VERSION"))
+}
+
 /// What is said to the server first.
 pub(crate) fn login(uri: &RedisUri, protocol: ProtocolVersion) -> RedisConnectionInfo {
     let mut info = RedisConnectionInfo::default()
         .set_db(uri.database().into())
         .set_protocol(protocol)
-        .set_lib_name(
-            uri.library_name().unwrap_or(LIBRARY_NAME),
-            uri.library_version().unwrap_or(env!("CARGO_PKG_VERSION")),
-        );
+        .set_lib_name(library_name(uri), library_version(uri));
     if let Some(username) = uri.username() {
         info = info.set_username(username);
     }

@@ -1,6 +1,7 @@
 //! What happens to a client, told to whoever listens.
 
 use std::fmt;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -20,6 +21,20 @@ pub enum ClientEvent {
     /// The connection was lost.
     Disconnected {
         /// What ended it.
+        cause: Error,
+    },
+    /// The client is about to try to connect again.
+    ReconnectAttempt {
+        /// The number of the try since the connection was lost, from 1 on.
+        attempt: u64,
+        /// How long it waits before the try.
+        delay: Duration,
+    },
+    /// A try to connect again failed.
+    ReconnectFailed {
+        /// The number of the try.
+        attempt: u64,
+        /// Why it failed.
         cause: Error,
     },
     /// A listener did not keep up and its queue overflowed.

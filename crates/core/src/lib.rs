@@ -47,7 +47,9 @@ pub use connection::{Connection, PushSink, explain, send_pipeline};
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use event::{ClientEvent, EventStream};
 pub use gate::{Gate, GatePass};
-pub use options::{ClientOptions, ClientOptionsBuilder, Overflow, Protocol, SocketOptions};
+pub use options::{
+    ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Protocol, SocketOptions,
+};
 pub use pool::build_pool;
 pub use resources::{ClientResources, ClientResourcesBuilder};
 pub use script::ScriptHandle;

@@ -2,6 +2,7 @@
 
 mod builder;
 mod check;
+mod disconnected_behavior;
 mod duration;
 mod overflow;
 mod protocol;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use builder::ClientOptionsBuilder;
+pub use disconnected_behavior::DisconnectedBehavior;
 pub use overflow::Overflow;
 pub use protocol::Protocol;
 pub use socket::SocketOptions;
@@ -70,6 +72,48 @@ impl ClientOptions {
     #[must_use]
     pub fn shutdown_timeout(&self) -> Duration {
         self.0.shutdown_timeout
+    }
+
+    /// Whether a connection that is lost is made again. Default true.
+    #[must_use]
+    pub fn auto_reconnect(&self) -> bool {
+        self.0.auto_reconnect
+    }
+
+    /// The most that is waited before a try to reconnect. Default 2 s.
+    #[must_use]
+    pub fn reconnect_delay(&self) -> Duration {
+        self.0.reconnect_delay
+    }
+
+    /// What a call does while the client is disconnected. Default [`DisconnectedBehavior::Queue`].
+    #[must_use]
+    pub fn disconnected_behavior(&self) -> DisconnectedBehavior {
+        self.0.disconnected_behavior
+    }
+
+    /// How many requests may wait to be sent. Default 65 536.
+    #[must_use]
+    pub fn request_queue_size(&self) -> usize {
+        self.0.request_queue_size
+    }
+
+    /// How many bytes of requests may wait to be sent. Default 64 MiB.
+    #[must_use]
+    pub fn request_queue_bytes(&self) -> usize {
+        self.0.request_queue_bytes
+    }
+
+    /// The most bytes of one reply. Default 512 MiB.
+    #[must_use]
+    pub fn max_reply_size(&self) -> usize {
+        self.0.max_reply_size
+    }
+
+    /// When memory of the read buffer is given back. Default 3.
+    #[must_use]
+    pub fn buffer_usage_ratio(&self) -> usize {
+        self.0.buffer_usage_ratio
     }
 
     /// The protocol version to speak, unless the URI names one. Default [`Protocol::Auto`].

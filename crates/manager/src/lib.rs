@@ -64,9 +64,10 @@ pub use redis_manager_command::{
 pub use redis_manager_core::{
     ClientContext, ClientEvent, ClientId, ClientOptions, ClientOptionsBuilder, ClientResources,
     ClientResourcesBuilder, ClientState, ClientType, CloseOutcome, CloseReport, Connection,
-    Delivery, Error, ErrorKind, EventStream, Gate, IntoRedisUri, OpenRedisClient, Overflow,
-    Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology, RedisUri, RedisUriBuilder,
-    Result, ScriptHandle, ScriptRedisClient, SocketOptions, UnderlyingClient, VerifyPeer,
+    Delivery, DisconnectedBehavior, Error, ErrorKind, EventStream, Gate, IntoRedisUri,
+    OpenRedisClient, Overflow, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
+    RedisUri, RedisUriBuilder, Result, ScriptHandle, ScriptRedisClient, SocketOptions,
+    UnderlyingClient, VerifyPeer,
 };
 pub use redis_manager_pubsub::{
     ListenerError, ListenerResult, Message, RedisPubSubClient, ScriptPubSubListener,

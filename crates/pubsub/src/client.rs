@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use redis_manager_core::redis::{ToSingleRedisArg, cmd, from_redis_value};
 use redis_manager_core::{
     ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Delivery,
-    Error, ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    Error, ErrorKind, OpenRedisClient, PushSink, RedisUri, Result, ScriptHandle, ScriptRedisClient,
     in_callback, wait,
 };
 
@@ -321,10 +321,7 @@ impl RedisPubSubClient {
     }
 
     async fn settle_now(&self, channel: &[u8]) -> Result<()> {
-        self.0
-            .subscriptions
-            .settle(&self.0.connection, channel)
-            .await
+        self.0.subscriptions.settle(channel).await
     }
 }
 
@@ -382,13 +379,9 @@ impl OpenRedisClient for RedisPubSubClient {
         let _pass = script.gate().pass()?;
         let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
         let subscriptions = Arc::new(Subscriptions::new(&context));
-        let sink = Arc::clone(&subscriptions);
-        let pushes = Arc::new(move |push| {
-            if let Some(message) = Message::from_push(push) {
-                sink.deliver(&message);
-            }
-        });
-        let connection = Connection::open_async(&context, Some(pushes)).await?;
+        let sink: Arc<dyn PushSink> = Arc::clone(&subscriptions) as _;
+        let connection = Connection::open_async(&context, Some(sink)).await?;
+        subscriptions.connect(&connection);
         Ok(Self(Arc::new(Inner {
             context,
             connection,

@@ -112,6 +112,16 @@ impl<L: Clone> SubscriptionTable<L> {
         }
     }
 
+    /// Notes that the server has forgotten everything: the connection is another one. Returns the
+    /// channels that it is to be told of.
+    pub(crate) fn forget_server(&mut self) -> Vec<Vec<u8>> {
+        self.channels.retain(|_, entry| {
+            entry.subscribed = Subscribed::No;
+            !entry.listeners.is_empty()
+        });
+        self.channels.keys().cloned().collect()
+    }
+
     fn forget_if_settled(&mut self, channel: &[u8]) {
         let settled = self
             .channels
@@ -181,6 +191,20 @@ mod tests {
         table.add(b"c", 2, "two");
         table.settle(b"c", Subscribed::No);
         assert_eq!(table.next_step(b"c"), Some(Step::Subscribe));
+    }
+
+    #[test]
+    fn another_connection_is_told_of_every_channel_that_has_listeners() {
+        let mut table = table();
+        for (channel, id) in [(b"c", 1), (b"d", 2)] {
+            table.add(channel, id, "one");
+            table.next_step(channel);
+            table.settle(channel, Subscribed::Yes);
+        }
+        table.remove(b"d", 2);
+        assert_eq!(table.forget_server(), [b"c"]);
+        assert_eq!(table.next_step(b"c"), Some(Step::Subscribe));
+        assert_eq!(table.next_step(b"d"), None);
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! The listeners of a client, and the server's idea of them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use redis_manager_core::redis::PushInfo;
 use redis_manager_core::{
-    CallbackScope, ClientContext, Connection, Delivery, ErrorKind, Result, Teardown,
+    CallbackScope, ClientContext, Connection, Delivery, ErrorKind, PushSink, Result, Teardown,
 };
 use tokio::time::Instant;
 
 use crate::Message;
 use crate::listener::Listener;
 use crate::subscription_table::{Step, Subscribed, SubscriptionTable};
+
+/// How long to wait before a channel that could not be restored is tried again.
+const RESTORE_RETRY: Duration = Duration::from_millis(50);
 
 pub(crate) struct Subscriptions {
     context: Arc<ClientContext>,
@@ -20,8 +26,12 @@ pub(crate) struct Subscriptions {
     /// Listeners that left the table and may be running still; closing waits for them too. Changed
     /// only while `table` is locked.
     leaving: Mutex<Vec<Arc<Listener>>>,
+    /// `None` until it is open.
+    connection: OnceLock<Connection>,
     /// One step at a time, so that the server hears them in the order in which they were decided.
     turn: tokio::sync::Mutex<()>,
+    /// How many connections have followed the first one.
+    reconnects: AtomicU64,
 }
 
 impl Subscriptions {
@@ -30,8 +40,15 @@ impl Subscriptions {
             context: Arc::clone(context),
             table: Mutex::new(Some(SubscriptionTable::new())),
             leaving: Mutex::default(),
+            connection: OnceLock::new(),
             turn: tokio::sync::Mutex::new(()),
+            reconnects: AtomicU64::new(0),
         }
+    }
+
+    /// Says what the subscriptions are made on. The first one stays.
+    pub(crate) fn connect(&self, connection: &Connection) {
+        self.connection.get_or_init(|| connection.clone());
     }
 
     pub(crate) fn add(&self, listener: &Arc<Listener>) -> Result<()> {
@@ -79,8 +96,43 @@ impl Subscriptions {
         }
     }
 
+    /// Tells the connection of this number of every channel, unless another one has followed it.
+    async fn restore(&self, connection: u64) {
+        let channels = {
+            // After the step that is under way: what it notes is about the connection before.
+            let _turn = self.turn.lock().await;
+            if !self.is_current(connection) {
+                return;
+            }
+            match &mut *self.table.lock() {
+                Some(table) => table.forget_server(),
+                None => return,
+            }
+        };
+        for channel in channels {
+            while let Err(error) = self.settle(&channel).await {
+                let text = String::from_utf8_lossy(&channel);
+                tracing::warn!(script = %self.context.script(), client = %self.context.client_id(),
+                    channel = %text, %error, "the subscription could not be restored");
+                // Anything but an answer, a full queue for one, passes.
+                let is_final = matches!(error.kind(), ErrorKind::Server | ErrorKind::Closed);
+                if is_final || !self.is_current(connection) {
+                    break;
+                }
+                tokio::time::sleep(RESTORE_RETRY).await;
+            }
+        }
+    }
+
+    fn is_current(&self, connection: u64) -> bool {
+        self.reconnects.load(Ordering::SeqCst) == connection
+    }
+
     /// Tells the server what it does not know of `channel`, and notes what came of it.
-    pub(crate) async fn settle(&self, connection: &Connection, channel: &[u8]) -> Result<()> {
+    pub(crate) async fn settle(&self, channel: &[u8]) -> Result<()> {
+        let Some(connection) = self.connection.get() else {
+            return Err(self.context.error(ErrorKind::Internal, "not open yet"));
+        };
         let _turn = self.turn.lock().await;
         let step = self
             .table
@@ -93,6 +145,8 @@ impl Subscriptions {
                 .subscribe_async(channel)
                 .await
                 .map(|()| Subscribed::Yes),
+            // The next connection has no subscriptions, and is told only of channels with listeners.
+            Some(Step::Unsubscribe) if connection.subscriptions_are_lost() => return Ok(()),
             Some(Step::Unsubscribe) => connection
                 .unsubscribe_async(channel)
                 .await
@@ -111,6 +165,20 @@ impl Subscriptions {
             table.settle(channel, subscribed);
         }
         outcome.map(|_| ())
+    }
+}
+
+impl PushSink for Subscriptions {
+    fn push(&self, push: PushInfo) {
+        if let Some(message) = Message::from_push(push) {
+            self.deliver(&message);
+        }
+    }
+
+    fn reconnected(self: Arc<Self>) {
+        let connection = self.reconnects.fetch_add(1, Ordering::SeqCst) + 1;
+        let context = Arc::clone(&self.context);
+        context.spawn(async move { self.restore(connection).await });
     }
 }
 

@@ -1,139 +1,178 @@
 //! From an open socket to a connection that is known to answer.
 
-use std::pin::Pin;
-use std::sync::Arc;
+use redis::{Cmd, ProtocolVersion, RedisError, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use redis::aio::{MultiplexedConnection, PubSub, PubSubSink, PubSubStream};
-use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, RedisError};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-
-use super::PushSink;
 use super::connect::{Socket, connect};
-use crate::connection_info::login;
+use crate::connection_info::{library_name, library_version};
+use crate::resp::{Decoder, DecoderLimits};
 use crate::{ClientContext, Error, ErrorKind, Protocol, RedisUri, Result};
 
-pub(super) struct Opened {
-    pub(super) connection: MultiplexedConnection,
-    /// Moves the bytes; the connection lives as long as somebody polls it.
-    pub(super) driver: Pin<Box<dyn Future<Output = ()> + Send>>,
+/// A socket on which the server has answered, ready for requests.
+pub(super) struct Greeted {
+    pub(super) socket: Socket,
+    pub(super) decoder: Decoder,
     pub(super) protocol: ProtocolVersion,
 }
 
-/// Opens a socket for commands, under RESP3 for subscriptions too.
-pub(super) async fn commands(context: &ClientContext, pushes: Option<PushSink>) -> Result<Opened> {
-    match context.protocol() {
-        Protocol::Resp2 => commands_with(context, ProtocolVersion::RESP2, None).await,
-        Protocol::Resp3 => commands_with(context, ProtocolVersion::RESP3, pushes).await,
-        Protocol::Auto => {
-            match commands_with(context, ProtocolVersion::RESP3, pushes).await {
-                // A server from before Redis 6, or one whose HELLO is renamed.
-                Err(error) if error.kind() == ErrorKind::Unsupported => {
-                    commands_with(context, ProtocolVersion::RESP2, None).await
-                }
-                outcome => outcome,
-            }
-        }
-    }
-}
-
-async fn commands_with(
-    context: &ClientContext,
-    protocol: ProtocolVersion,
-    pushes: Option<PushSink>,
-) -> Result<Opened> {
+/// Opens a connection in `protocol`.
+pub(super) async fn greet(context: &ClientContext, protocol: Protocol) -> Result<Greeted> {
     let uri = context.uri();
-    let socket = connect(uri, context.options()).await?;
-    // Deadlines are ours: they bound a call as a whole, which redis' own response timeout does not.
-    let mut config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None);
-    if let Some(pushes) = pushes {
-        config = config.set_push_sender(move |push| {
-            pushes(push);
-            Ok::<(), ()>(())
-        });
-    }
-    let failed = |error| explain(uri, error);
-    let (connection, driver) =
-        MultiplexedConnection::new_with_config(&login(uri, protocol), socket, config)
-            .await
-            .map_err(failed)?;
-    let mut driver: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(driver);
-    let mut greeter = connection.clone();
-    tokio::select! {
-        biased;
-        greeted = greet(&mut greeter, uri) => greeted.map_err(failed)?,
-        () = &mut driver => return Err(hung_up(uri)),
-    }
-    Ok(Opened {
-        connection,
-        driver,
+    let mut dialogue = Dialogue {
+        uri,
+        socket: connect(uri, context.options()).await?,
+        decoder: Decoder::new(DecoderLimits {
+            max_reply_size: context.options().max_reply_size(),
+            buffer_usage_ratio: context.options().buffer_usage_ratio(),
+            ..DecoderLimits::default()
+        }),
+    };
+    let protocol = match protocol {
+        Protocol::Resp2 => ProtocolVersion::RESP2,
+        Protocol::Resp3 => dialogue.hello().await.map(|()| ProtocolVersion::RESP3)?,
+        Protocol::Auto => match dialogue.hello().await {
+            Ok(()) => ProtocolVersion::RESP3,
+            // A server from before Redis 6, or one whose HELLO is renamed.
+            Err(error) if error.kind() == ErrorKind::Unsupported => ProtocolVersion::RESP2,
+            Err(error) => return Err(error),
+        },
+    };
+    dialogue.introduce(protocol).await?;
+    Ok(Greeted {
+        socket: dialogue.socket,
+        decoder: dialogue.decoder,
         protocol,
     })
 }
 
-/// Names the connection and makes sure that it may run commands: under RESP2 a server that wants a
-/// password says so only to the first one.
-async fn greet(connection: &mut MultiplexedConnection, uri: &RedisUri) -> Result<(), RedisError> {
-    if let Some(set_name) = set_client_name(uri) {
-        set_name.exec_async(connection).await?;
-    }
-    // Text, so that a port which only sends back what it gets is not taken for a server.
-    let pong: Result<String, _> = redis::cmd("PING").query_async(connection).await;
-    match pong {
-        // A user who may not PING is logged in all the same.
-        Err(error) if error.code() == Some("NOPERM") => Ok(()),
-        outcome => outcome.map(drop),
-    }
+struct Dialogue<'a> {
+    uri: &'a RedisUri,
+    socket: Socket,
+    decoder: Decoder,
 }
 
-/// Opens a RESP2 socket that does nothing but subscribe.
-pub(super) async fn subscriber(context: &Arc<ClientContext>) -> Result<(PubSubSink, PubSubStream)> {
-    let uri = context.uri();
-    let login = login(uri, ProtocolVersion::RESP2);
-    let mut socket = connect(uri, context.options()).await?;
-    name_subscriber(&mut socket, uri).await?;
-    let pubsub = PubSub::new(&login, socket)
-        .await
-        .map_err(|error| explain(uri, error))?;
-    Ok(pubsub.split())
-}
-
-/// Names the socket of a RESP2 subscriber, which must be done before redis takes it over: its `PubSub`
-/// sends no other command. Errors other than of the socket come out again when redis logs in.
-async fn name_subscriber(socket: &mut Socket, uri: &RedisUri) -> Result<()> {
-    let Some(set_name) = set_client_name(uri) else {
-        return Ok(());
-    };
-    let mut requests = Vec::new();
-    let mut replies = 1;
-    if let Some(password) = uri.password() {
-        let mut auth = redis::cmd("AUTH");
-        if let Some(username) = uri.username() {
-            auth.arg(username);
+impl Dialogue<'_> {
+    /// Changes to RESP3 and logs in.
+    async fn hello(&mut self) -> Result<()> {
+        let mut hello = redis::cmd("HELLO");
+        hello.arg(3);
+        if let Some(password) = self.uri.password() {
+            // HELLO wants a name; this is that of whoever gives none.
+            let username = self.uri.username().unwrap_or("default");
+            hello.arg("AUTH").arg(username).arg(password);
         }
-        auth.arg(password).write_packed_command(&mut requests);
-        replies += 1;
+        self.ask(&[hello])
+            .await?
+            .pop()
+            .map_or(Ok(()), |reply| self.check(reply))
     }
-    set_name.write_packed_command(&mut requests);
-    let failed = |error: std::io::Error| explain(uri, error.into());
-    socket.write_all(&requests).await.map_err(failed)?;
-    // The server says nothing else until it is asked, so the reader cannot read too far.
-    let mut reader = BufReader::new(socket);
-    for _ in 0..replies {
-        let mut line = Vec::new();
-        if reader.read_until(b'\n', &mut line).await.map_err(failed)? == 0 {
-            return Err(hung_up(uri));
+
+    /// Says what the URI has to say, and makes sure that the server answers commands: under RESP2 one
+    /// that wants a password says so only to the first of them.
+    async fn introduce(&mut self, protocol: ProtocolVersion) -> Result<()> {
+        let mut required = Vec::new();
+        if protocol == ProtocolVersion::RESP2
+            && let Some(password) = self.uri.password()
+        {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(username) = self.uri.username() {
+                auth.arg(username);
+            }
+            auth.arg(password);
+            required.push(auth);
+        }
+        if self.uri.database() != 0 {
+            required.push(command(&["SELECT", &self.uri.database().to_string()]));
+        }
+        if let Some(name) = self.uri.client_name() {
+            required.push(command(&["CLIENT", "SETNAME", name]));
+        }
+        required.push(redis::cmd("PING"));
+        let ping = required.len() - 1;
+        // Servers before Redis 7.2 do not know it, and a user may not be allowed to.
+        let optional = [
+            command(&["CLIENT", "SETINFO", "LIB-NAME", library_name(self.uri)]),
+            command(&["CLIENT", "SETINFO", "LIB-VER", library_version(self.uri)]),
+        ];
+        let commands: Vec<Cmd> = required.into_iter().chain(optional).collect();
+        let replies = self.ask(&commands).await?;
+        for (index, reply) in replies.into_iter().take(ping + 1).enumerate() {
+            match reply {
+                // A user who may not PING is logged in all the same.
+                Value::ServerError(error) if index == ping && error.code() == "NOPERM" => {}
+                Value::ServerError(_) | Value::Okay | Value::SimpleString(_) => {
+                    self.check(reply)?
+                }
+                // A port that sends back what it gets, for one.
+                _ => return Err(self.not_redis("it answered with something else")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `commands` in one write and returns their replies.
+    async fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Value>> {
+        let mut bytes = Vec::new();
+        for command in commands {
+            command.write_packed_command(&mut bytes);
+        }
+        // A server that has no place for a client says so and hangs up, perhaps before it was asked
+        // anything. So a failure, to send too, only counts once all that it said is read.
+        let mut failure = self.socket.write_all(&bytes).await.err();
+        let mut replies = Vec::with_capacity(commands.len());
+        while replies.len() < commands.len() {
+            match self
+                .decoder
+                .next_value()
+                .map_err(|error| self.not_redis(error))?
+            {
+                Some(reply) => replies.push(reply),
+                None => {
+                    let read = self.socket.read_buf(&mut self.decoder.space()).await;
+                    match read {
+                        Ok(0) => return self.hung_up(replies, failure),
+                        Ok(_) => {}
+                        Err(error) => {
+                            failure.get_or_insert(error);
+                            return self.hung_up(replies, failure);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(replies)
+    }
+
+    fn hung_up(&self, replies: Vec<Value>, failure: Option<std::io::Error>) -> Result<Vec<Value>> {
+        for reply in replies {
+            self.check(reply)?;
+        }
+        Err(match failure {
+            Some(failure) => explain(self.uri, failure.into()),
+            None => hung_up(self.uri),
+        })
+    }
+
+    fn check(&self, reply: Value) -> Result<()> {
+        match reply.extract_error() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(explain(self.uri, error)),
         }
     }
-    Ok(())
+
+    fn not_redis(&self, reason: impl std::fmt::Display) -> Error {
+        let address = self.uri.address();
+        Error::new(
+            ErrorKind::Protocol,
+            format!("{address} does not speak Redis: {reason}"),
+        )
+    }
 }
 
-fn set_client_name(uri: &RedisUri) -> Option<Cmd> {
-    let name = uri.client_name()?;
-    let mut set_name = redis::cmd("CLIENT");
-    set_name.arg("SETNAME").arg(name);
-    Some(set_name)
+fn command(words: &[&str]) -> Cmd {
+    let mut cmd = Cmd::new();
+    cmd.arg(words);
+    cmd
 }
 
 fn hung_up(uri: &RedisUri) -> Error {

@@ -2,141 +2,109 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
-use redis::{ProtocolVersion, PushInfo, PushKind, Value};
+use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 
 use super::PushSink;
-use super::handshake;
-use crate::{ClientContext, Error, ErrorKind, Result};
+use super::aborted_transaction::aborted_transaction;
+use super::multiplexer::Pushes;
+use super::outbox::{Outbox, Ticket};
+use super::reply::{Expected, Reply};
+use super::supervisor::{Supervisor, connect};
+use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result};
 
 #[derive(Clone)]
 pub(super) struct Link {
-    commands: MultiplexedConnection,
+    commands: Arc<Outbox>,
+    /// That of the socket that subscribes, if the connection was opened for that.
+    subscriptions: Option<Arc<Outbox>>,
     protocol: ProtocolVersion,
-    subscriber: Subscriber,
-}
-
-#[derive(Clone)]
-enum Subscriber {
-    /// The connection was not opened to subscribe.
-    None,
-    /// RESP3: messages come as pushes on the same socket.
-    Shared,
-    /// RESP2: a socket that subscribes can do nothing else.
-    Own(PubSubSink),
 }
 
 impl Link {
     pub(super) async fn open(
         context: Arc<ClientContext>,
-        pushes: Option<PushSink>,
+        sink: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
-        let timeout = context.options().connect_timeout();
-        let address = context.uri().address();
-        tokio::time::timeout(timeout, Self::connect(&context, pushes))
-            .await
-            .unwrap_or_else(|_| {
-                Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!("no connection to {address} within {timeout:?}"),
-                ))
-            })
-            .map_err(|error| error.with_client(context.client_id()))
-    }
-
-    async fn connect(context: &Arc<ClientContext>, pushes: Option<PushSink>) -> Result<Self> {
-        let opened = handshake::commands(context, pushes.clone()).await?;
-        let subscriber = match (pushes, opened.protocol) {
-            (None, _) => Subscriber::None,
-            (Some(_), ProtocolVersion::RESP3) => Subscriber::Shared,
-            (Some(pushes), _) => {
-                let (sink, stream) = handshake::subscriber(context).await?;
-                spawn_reader(context, stream, pushes);
-                Subscriber::Own(sink)
+        let supervise = |protocol, pushes, sink| Supervisor {
+            context: Arc::clone(&context),
+            protocol,
+            pushes,
+            sink,
+        };
+        let greeted = connect(&context, context.protocol()).await?;
+        let protocol = greeted.protocol;
+        let (commands, subscriptions) = match (protocol, sink) {
+            (ProtocolVersion::RESP3, sink) => {
+                let subscribes = sink.is_some();
+                let outbox = supervise(Protocol::Resp3, Pushes::Typed, sink).start(greeted);
+                (Arc::clone(&outbox), subscribes.then_some(outbox))
+            }
+            (_, None) => {
+                let outbox = supervise(Protocol::Resp2, Pushes::None, None).start(greeted);
+                (outbox, None)
+            }
+            // A RESP2 socket that subscribes can do nothing else.
+            (_, sink) => {
+                let subscriber = connect(&context, Protocol::Resp2).await?;
+                let subscriber = supervise(Protocol::Resp2, Pushes::Arrays, sink).start(subscriber);
+                let commands = supervise(Protocol::Resp2, Pushes::None, None).start(greeted);
+                (commands, Some(subscriber))
             }
         };
-        spawn_driver(context, opened.driver);
         Ok(Self {
-            commands: opened.connection,
-            protocol: opened.protocol,
-            subscriber,
+            commands,
+            subscriptions,
+            protocol,
         })
-    }
-
-    pub(super) fn commands(&self) -> MultiplexedConnection {
-        self.commands.clone()
     }
 
     pub(super) fn protocol(&self) -> ProtocolVersion {
         self.protocol
     }
 
-    pub(super) async fn subscribe(&self, channel: &[u8]) -> Result<()> {
-        match &self.subscriber {
-            Subscriber::None => return Err(no_subscriber()),
-            Subscriber::Shared => self.commands.clone().subscribe(channel).await?,
-            Subscriber::Own(sink) => sink.clone().subscribe(channel).await?,
-        }
-        Ok(())
+    pub(super) fn command(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
+        self.commands.put(cmd, Expected::One, in_flight)
     }
 
-    pub(super) async fn unsubscribe(&self, channel: &[u8]) -> Result<()> {
-        match &self.subscriber {
-            Subscriber::None => return Err(no_subscriber()),
-            Subscriber::Shared => self.commands.clone().unsubscribe(channel).await?,
-            Subscriber::Own(sink) => sink.clone().unsubscribe(channel).await?,
-        }
-        Ok(())
+    pub(super) fn pipeline(&self, pipeline: &Pipeline, in_flight: InFlight) -> Result<Ticket> {
+        self.commands.put_pipeline(pipeline, in_flight)
     }
-}
 
-fn no_subscriber() -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        "this connection does not subscribe; open a PUB_SUB client",
-    )
-}
+    pub(super) fn subscriptions_are_lost(&self) -> bool {
+        let subscriptions = self.subscriptions.as_ref();
+        subscriptions.is_some_and(|outbox| !outbox.is_served())
+    }
 
-/// Drives the socket until it ends or the client is cut off; dropping the driver closes it.
-fn spawn_driver(context: &Arc<ClientContext>, driver: impl Future<Output = ()> + Send + 'static) {
-    let told = TellLoss(Arc::clone(context));
-    context.spawn(async move {
-        driver.await;
-        drop(told);
-    });
-}
-
-/// Tells the loss of the connection however the task that holds this ends: redis' driver may panic.
-struct TellLoss(Arc<ClientContext>);
-
-impl Drop for TellLoss {
-    fn drop(&mut self) {
-        self.0.set_disconnected(lost(&self.0));
+    /// SUBSCRIBE, UNSUBSCRIBE and their like, for one channel.
+    pub(super) fn subscription(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
+        match &self.subscriptions {
+            Some(subscriptions) => subscriptions.put(cmd, Expected::Confirmation, in_flight),
+            None => Err(Error::new(
+                ErrorKind::Unsupported,
+                "this connection does not subscribe; open a PUB_SUB client",
+            )),
+        }
     }
 }
 
-/// Hands the messages of a RESP2 subscriber on in the form that RESP3 pushes have.
-fn spawn_reader(context: &Arc<ClientContext>, mut stream: PubSubStream, pushes: PushSink) {
-    let told = TellLoss(Arc::clone(context));
-    context.spawn(async move {
-        while let Some(message) = stream.next().await {
-            let Ok(channel) = message.get_channel::<Vec<u8>>() else {
-                continue;
-            };
-            let payload = Value::BulkString(message.get_payload_bytes().to_vec());
-            pushes(PushInfo {
-                kind: PushKind::Message,
-                data: vec![Value::BulkString(channel), payload],
-            });
-        }
-        drop(told);
-    });
+/// The value of a request that has one.
+pub(super) fn one(reply: Reply) -> Result<Value> {
+    match reply {
+        Reply::One(value) => Ok(value),
+        Reply::Each(_) | Reply::Aborted(_) => Err(Error::new(
+            ErrorKind::Internal,
+            "a single command has several replies",
+        )),
+    }
 }
 
-fn lost(context: &ClientContext) -> Error {
-    context.error(
-        ErrorKind::Disconnected,
-        format!("the connection to {} was lost", context.uri().address()),
-    )
+/// The values of a pipeline of `commands` commands; of a transaction, the one that EXEC replied.
+pub(super) async fn all(reply: Reply, commands: usize) -> Result<Vec<Value>> {
+    match reply {
+        Reply::Each(values) => Ok(values),
+        // An error of EXEC, or of MULTI, is that of the whole; one inside EXEC's array is its command's.
+        Reply::One(Value::ServerError(error)) => Err(RedisError::from(error).into()),
+        Reply::One(value) => Ok(vec![value]),
+        Reply::Aborted(refused) => Err(aborted_transaction(commands, &refused).await.into()),
+    }
 }

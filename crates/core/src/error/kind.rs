@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Timeout,
     /// The connection was lost.
     Disconnected,
+    /// Too much waits to be sent already.
+    QueueFull,
     /// The client is closed.
     Closed,
     /// The script was unloaded.

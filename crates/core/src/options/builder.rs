@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientOptions, Overflow, Protocol, SocketOptions};
+use super::{ClientOptions, DisconnectedBehavior, Overflow, Protocol, SocketOptions};
 use crate::{Error, Result};
 
 /// Sets [`ClientOptions`]; every option has a default, and [`build`](Self::build) checks them all.
@@ -34,6 +34,14 @@ pub struct ClientOptionsBuilder {
     pub(super) command_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub(super) shutdown_timeout: Duration,
+    pub(super) auto_reconnect: bool,
+    #[serde(with = "humantime_serde")]
+    pub(super) reconnect_delay: Duration,
+    pub(super) disconnected_behavior: DisconnectedBehavior,
+    pub(super) request_queue_size: usize,
+    pub(super) request_queue_bytes: usize,
+    pub(super) max_reply_size: usize,
+    pub(super) buffer_usage_ratio: usize,
     pub(super) protocol: Protocol,
     pub(super) session_pool_size: usize,
     pub(super) blocking_pool_size: usize,
@@ -50,6 +58,14 @@ impl Default for ClientOptionsBuilder {
             // lettuce waits 60 s, which a script's caller would take for a hang.
             command_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(2),
+            auto_reconnect: true,
+            // lettuce goes up to 30 s, which a player would call an outage of its own.
+            reconnect_delay: Duration::from_secs(2),
+            disconnected_behavior: DisconnectedBehavior::Queue,
+            request_queue_size: 65_536,
+            request_queue_bytes: 64 * 1024 * 1024,
+            max_reply_size: 512 * 1024 * 1024,
+            buffer_usage_ratio: 3,
             protocol: Protocol::Auto,
             session_pool_size: 8,
             blocking_pool_size: 32,
@@ -78,6 +94,54 @@ impl ClientOptionsBuilder {
     /// The time that a close waits for what is in flight; 0 cuts at once. Default 2 s.
     pub fn shutdown_timeout(mut self, shutdown_timeout: Duration) -> Self {
         self.shutdown_timeout = shutdown_timeout;
+        self
+    }
+
+    /// Whether a connection that is lost is made again, for ever and whatever the server says. Default
+    /// true; otherwise the client's calls fail from then on.
+    pub fn auto_reconnect(mut self, auto_reconnect: bool) -> Self {
+        self.auto_reconnect = auto_reconnect;
+        self
+    }
+
+    /// The most that is waited before a try to reconnect, longer than 0: each wait is uniformly random
+    /// from 0 to a bound that doubles from 10 ms up to this. Default 2 s.
+    pub fn reconnect_delay(mut self, reconnect_delay: Duration) -> Self {
+        self.reconnect_delay = reconnect_delay;
+        self
+    }
+
+    /// What a call does while the client is disconnected and reconnecting. Default
+    /// [`DisconnectedBehavior::Queue`].
+    pub fn disconnected_behavior(mut self, behavior: DisconnectedBehavior) -> Self {
+        self.disconnected_behavior = behavior;
+        self
+    }
+
+    /// How many requests may wait to be sent, at least 1. Default 65 536. One more is refused.
+    pub fn request_queue_size(mut self, request_queue_size: usize) -> Self {
+        self.request_queue_size = request_queue_size;
+        self
+    }
+
+    /// How many bytes of requests may wait to be sent, at least 1. Default 64 MiB. A request that
+    /// would wait alone is let in whatever its size.
+    pub fn request_queue_bytes(mut self, request_queue_bytes: usize) -> Self {
+        self.request_queue_bytes = request_queue_bytes;
+        self
+    }
+
+    /// The most bytes of one reply, at least 1. Default 512 MiB, the server's own limit of a value. A
+    /// larger one ends the connection.
+    pub fn max_reply_size(mut self, max_reply_size: usize) -> Self {
+        self.max_reply_size = max_reply_size;
+        self
+    }
+
+    /// When memory of the read buffer is given back: when there are this many times more bytes of
+    /// replies read than there are left, at least 1. Default 3, as in lettuce.
+    pub fn buffer_usage_ratio(mut self, buffer_usage_ratio: usize) -> Self {
+        self.buffer_usage_ratio = buffer_usage_ratio;
         self
     }
 

@@ -19,12 +19,17 @@ impl ClientOptionsBuilder {
         for (name, timeout) in [
             ("connect_timeout", self.connect_timeout),
             ("command_timeout", self.command_timeout),
+            ("reconnect_delay", self.reconnect_delay),
         ] {
             if timeout.is_zero() {
                 return Err(invalid(name, "0s", "longer than 0, such as 500ms"));
             }
         }
         for (name, size) in [
+            ("request_queue_size", self.request_queue_size),
+            ("request_queue_bytes", self.request_queue_bytes),
+            ("max_reply_size", self.max_reply_size),
+            ("buffer_usage_ratio", self.buffer_usage_ratio),
             ("session_pool_size", self.session_pool_size),
             ("blocking_pool_size", self.blocking_pool_size),
             ("listener_queue_size", self.listener_queue_size),

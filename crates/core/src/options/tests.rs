@@ -11,6 +11,13 @@ fn the_defaults() {
     assert_eq!(options.connect_timeout(), Duration::from_secs(10));
     assert_eq!(options.command_timeout(), Duration::from_secs(10));
     assert_eq!(options.shutdown_timeout(), Duration::from_secs(2));
+    assert!(options.auto_reconnect());
+    assert_eq!(options.reconnect_delay(), Duration::from_secs(2));
+    assert_eq!(options.disconnected_behavior(), DisconnectedBehavior::Queue);
+    assert_eq!(options.request_queue_size(), 65_536);
+    assert_eq!(options.request_queue_bytes(), 67_108_864);
+    assert_eq!(options.max_reply_size(), 536_870_912);
+    assert_eq!(options.buffer_usage_ratio(), 3);
     assert_eq!(options.protocol(), Protocol::Auto);
     assert_eq!(options.session_pool_size(), 8);
     assert_eq!(options.blocking_pool_size(), 32);
@@ -41,6 +48,13 @@ fn unusual() -> ClientOptions {
         .connect_timeout(Duration::from_millis(500))
         .command_timeout(Duration::from_secs(90))
         .shutdown_timeout(Duration::ZERO)
+        .auto_reconnect(false)
+        .reconnect_delay(Duration::from_secs(5))
+        .disconnected_behavior(DisconnectedBehavior::Reject)
+        .request_queue_size(5)
+        .request_queue_bytes(6)
+        .max_reply_size(7)
+        .buffer_usage_ratio(8)
         .protocol(Protocol::Resp3)
         .socket(socket)
         .session_pool_size(1)
@@ -58,6 +72,16 @@ fn every_setter_reaches_its_getter() {
     assert_eq!(options.connect_timeout(), Duration::from_millis(500));
     assert_eq!(options.command_timeout(), Duration::from_secs(90));
     assert_eq!(options.shutdown_timeout(), Duration::ZERO);
+    assert!(!options.auto_reconnect());
+    assert_eq!(options.reconnect_delay(), Duration::from_secs(5));
+    assert_eq!(
+        options.disconnected_behavior(),
+        DisconnectedBehavior::Reject
+    );
+    assert_eq!(options.request_queue_size(), 5);
+    assert_eq!(options.request_queue_bytes(), 6);
+    assert_eq!(options.max_reply_size(), 7);
+    assert_eq!(options.buffer_usage_ratio(), 8);
     assert_eq!(options.protocol(), Protocol::Resp3);
     assert_eq!(options.session_pool_size(), 1);
     assert_eq!(options.blocking_pool_size(), 2);
@@ -79,6 +103,13 @@ fn the_written_form() {
         "connect_timeout": "500ms",
         "command_timeout": "1m 30s",
         "shutdown_timeout": "0s",
+        "auto_reconnect": false,
+        "reconnect_delay": "5s",
+        "disconnected_behavior": "reject",
+        "request_queue_size": 5,
+        "request_queue_bytes": 6,
+        "max_reply_size": 7,
+        "buffer_usage_ratio": 8,
         "protocol": "resp3",
         "session_pool_size": 1,
         "blocking_pool_size": 2,
@@ -141,6 +172,26 @@ fn values_out_of_range_are_refused() {
             "`command_timeout` is 0s; it must be longer than 0, such as 500ms",
         ),
         (
+            new().reconnect_delay(Duration::ZERO),
+            "`reconnect_delay` is 0s; it must be longer than 0, such as 500ms",
+        ),
+        (
+            new().request_queue_size(0),
+            "`request_queue_size` is 0; it must be at least 1",
+        ),
+        (
+            new().request_queue_bytes(0),
+            "`request_queue_bytes` is 0; it must be at least 1",
+        ),
+        (
+            new().max_reply_size(0),
+            "`max_reply_size` is 0; it must be at least 1",
+        ),
+        (
+            new().buffer_usage_ratio(0),
+            "`buffer_usage_ratio` is 0; it must be at least 1",
+        ),
+        (
             new().session_pool_size(0),
             "`session_pool_size` is 0; it must be at least 1",
         ),
@@ -201,7 +252,9 @@ fn what_a_file_must_not_say() {
         (
             r#"{"comand_timeout": "1s"}"#,
             "unknown field `comand_timeout`, expected one of `connect_timeout`, \
-             `command_timeout`, `shutdown_timeout`, `protocol`, `session_pool_size`, \
+             `command_timeout`, `shutdown_timeout`, `auto_reconnect`, `reconnect_delay`, \
+             `disconnected_behavior`, `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
+             `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
              `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, `overflow`, `socket`",
         ),
         (

@@ -1,0 +1,149 @@
+//! What a request waits for, and how its replies are put together.
+
+use redis::{ServerError, Value};
+
+/// How many replies a request gets, and which of them count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// One reply.
+    One,
+    /// As many replies.
+    Each(usize),
+    /// A transaction of as many commands: MULTI's reply, one QUEUED each, and EXEC's, which counts.
+    Transaction(usize),
+    /// The confirmation of one subscription or its end, which comes as a push.
+    Confirmation,
+}
+
+/// The replies of one request, put together.
+#[derive(Debug)]
+pub(super) enum Reply {
+    One(Value),
+    Each(Vec<Value>),
+    /// The server refused the transaction, because of these commands of it.
+    Aborted(Vec<(usize, ServerError)>),
+}
+
+/// Takes the replies of one request in their order.
+#[derive(Debug)]
+pub(super) struct Collector {
+    expected: Expected,
+    seen: usize,
+    values: Vec<Value>,
+    refused: Vec<(usize, ServerError)>,
+}
+
+impl Collector {
+    pub(super) fn new(expected: Expected) -> Self {
+        Self {
+            expected,
+            seen: 0,
+            values: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    pub(super) fn awaits_confirmation(&self) -> bool {
+        self.expected == Expected::Confirmation
+    }
+
+    /// Takes the next reply; returns the whole once it is complete.
+    pub(super) fn take(&mut self, value: Value) -> Option<Reply> {
+        let index = self.seen;
+        self.seen += 1;
+        match self.expected {
+            Expected::One | Expected::Confirmation => Some(Reply::One(value)),
+            Expected::Each(count) => {
+                self.values.push(value);
+                (self.seen == count).then(|| Reply::Each(std::mem::take(&mut self.values)))
+            }
+            Expected::Transaction(count) => self.take_in_transaction(index, count, value),
+        }
+    }
+
+    fn take_in_transaction(&mut self, index: usize, count: usize, value: Value) -> Option<Reply> {
+        let exec = count + 1;
+        if index < exec {
+            if let Value::ServerError(error) = value {
+                if index == 0 {
+                    // MULTI itself: what follows is not a transaction, and this is the reason.
+                    self.values.push(Value::ServerError(error));
+                } else {
+                    self.refused.push((index - 1, error));
+                }
+            }
+            return None;
+        }
+        Some(match self.values.pop() {
+            Some(refused_multi) => Reply::One(refused_multi),
+            None if self.refused.is_empty() => Reply::One(value),
+            None => Reply::Aborted(std::mem::take(&mut self.refused)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(line: &str) -> Value {
+        redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
+    }
+
+    fn queued() -> Value {
+        Value::SimpleString("QUEUED".to_owned())
+    }
+
+    fn collect(expected: Expected, values: Vec<Value>) -> Reply {
+        let mut collector = Collector::new(expected);
+        let last = values.len() - 1;
+        for (index, value) in values.into_iter().enumerate() {
+            match collector.take(value) {
+                Some(reply) if index == last => return reply,
+                Some(reply) => panic!("complete after {index}: {reply:?}"),
+                None => {}
+            }
+        }
+        panic!("not complete");
+    }
+
+    #[test]
+    fn a_pipeline_keeps_every_reply_in_order_errors_included() {
+        let values = vec![Value::Int(1), error("ERR no"), Value::Okay];
+        let reply = collect(Expected::Each(3), values.clone());
+        assert!(matches!(reply, Reply::Each(kept) if kept == values));
+    }
+
+    #[test]
+    fn of_a_transaction_only_the_reply_of_exec_counts() {
+        let result = Value::Array(vec![Value::Int(2)]);
+        let values = vec![Value::Okay, queued(), result.clone()];
+        assert!(matches!(collect(Expected::Transaction(1), values), Reply::One(v) if v == result));
+        let values = vec![Value::Okay, Value::Array(vec![])];
+        assert!(matches!(
+            collect(Expected::Transaction(0), values),
+            Reply::One(_)
+        ));
+    }
+
+    #[test]
+    fn a_refused_command_aborts_its_transaction_by_its_index() {
+        let values = vec![Value::Okay, queued(), error("ERR no"), error("EXECABORT x")];
+        let Reply::Aborted(refused) = collect(Expected::Transaction(2), values) else {
+            panic!("not aborted");
+        };
+        assert_eq!(refused.len(), 1);
+        assert_eq!(refused[0].0, 1);
+    }
+
+    #[test]
+    fn a_refused_multi_is_the_answer() {
+        let refused = error("NOPERM no");
+        let values = vec![
+            refused.clone(),
+            Value::Okay,
+            error("ERR EXEC without MULTI"),
+        ];
+        assert!(matches!(collect(Expected::Transaction(1), values), Reply::One(v) if v == refused));
+    }
+}

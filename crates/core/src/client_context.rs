@@ -204,7 +204,11 @@ impl ClientContext {
     pub fn emit(&self, event: ClientEvent) {
         let (script, client) = (&self.script, &self.client_id);
         match &event {
-            ClientEvent::Connected | ClientEvent::Closed => {
+            // In a long outage every client tries every second or two; one line for each doubling tells.
+            ClientEvent::ReconnectFailed { attempt, .. } if !attempt.is_power_of_two() => {
+                tracing::debug!(%script, %client, client_type = %self.client_type, ?event);
+            }
+            ClientEvent::Connected | ClientEvent::ReconnectAttempt { .. } | ClientEvent::Closed => {
                 tracing::debug!(%script, %client, client_type = %self.client_type, ?event);
             }
             _ => {

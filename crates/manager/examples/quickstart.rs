@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_manager::prelude::*;
-use redis_manager::redis::{self, RedisResult};
+use redis_manager::redis::RedisResult;
 use redis_manager_support::ServerHandle;
 
 type AnyResult<T = ()> = Result<T, Box<dyn Error>>;
@@ -149,9 +149,19 @@ fn run_chat(
         .new_client_options()
         .command_timeout(Duration::from_secs(2))
         .build()?;
-    let mut url = server.to_url_with_password();
-    url.push_str("?clientName=chat");
-    let client: RedisPubSubClient = manager.open_with(script, url.as_str(), options)?;
+    let (host, port) = (
+        server.host().unwrap_or("localhost"),
+        server.port().unwrap_or(6379),
+    );
+    let mut named = manager
+        .new_redis_uri()
+        .host(host)
+        .port(port)
+        .client_name("chat");
+    if let Some(password) = server.password() {
+        named = named.password(password);
+    }
+    let client: RedisPubSubClient = manager.open_with(script, named.build()?, options)?;
 
     let (hears, heard): (Sender<String>, Receiver<String>) = channel();
     let ears = hears.clone();

@@ -16,6 +16,9 @@ use super::outbox::Outbox;
 use crate::resp::Decoder;
 use crate::{Error, Result};
 
+/// What a buffer of requests may keep for the next ones; a larger one was needed once.
+const KEPT_CAPACITY: usize = 256 * 1024;
+
 /// Owns the socket. However it ends, dropped in the middle included, what was sent gets its verdict, and
 /// what was not goes back into the outbox.
 pub(super) struct Driver {
@@ -106,6 +109,9 @@ impl Driver {
         if self.written == self.writing.len() {
             self.writing.clear();
             self.written = 0;
+            if self.writing.capacity() > KEPT_CAPACITY {
+                self.writing = Vec::new();
+            }
             if !self
                 .outbox
                 .fetch(context, &mut self.writing, &mut self.fetched)

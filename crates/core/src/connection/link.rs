@@ -6,10 +6,11 @@ use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 
 use super::PushSink;
 use super::aborted_transaction::aborted_transaction;
+use super::handshake::greet;
 use super::multiplexer::Pushes;
 use super::outbox::{Outbox, Ticket};
 use super::reply::{Expected, Reply};
-use super::supervisor::{Supervisor, connect};
+use super::supervisor::{Supervisor, in_time};
 use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result};
 
 #[derive(Clone)]
@@ -25,13 +26,20 @@ impl Link {
         context: Arc<ClientContext>,
         sink: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
+        in_time(&context, Self::connect(&context, sink)).await
+    }
+
+    async fn connect(
+        context: &Arc<ClientContext>,
+        sink: Option<Arc<dyn PushSink>>,
+    ) -> Result<Self> {
         let supervise = |protocol, pushes, sink| Supervisor {
-            context: Arc::clone(&context),
+            context: Arc::clone(context),
             protocol,
             pushes,
             sink,
         };
-        let greeted = connect(&context, context.protocol()).await?;
+        let greeted = greet(context, context.protocol()).await?;
         let protocol = greeted.protocol;
         let (commands, subscriptions) = match (protocol, sink) {
             (ProtocolVersion::RESP3, sink) => {
@@ -45,7 +53,7 @@ impl Link {
             }
             // A RESP2 socket that subscribes can do nothing else.
             (_, sink) => {
-                let subscriber = connect(&context, Protocol::Resp2).await?;
+                let subscriber = greet(context, Protocol::Resp2).await?;
                 let subscriber = supervise(Protocol::Resp2, Pushes::Arrays, sink).start(subscriber);
                 let commands = supervise(Protocol::Resp2, Pushes::None, None).start(greeted);
                 (commands, Some(subscriber))

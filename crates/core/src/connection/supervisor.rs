@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::PushSink;
 use super::backoff::Backoff;
 use super::driver::Driver;
@@ -38,14 +40,21 @@ impl Supervisor {
     }
 
     async fn serve(self, mut driver: Driver, mut served: Served) {
+        let longest_delay = self.context.options().reconnect_delay();
+        let mut backoff = Backoff::new(longest_delay);
         loop {
+            let began = Instant::now();
             let lost = driver.run(|reason| self.lost(&reason)).await;
+            // A server that greets and hangs up is not to be tried again at full speed.
+            if began.elapsed() > longest_delay {
+                backoff = Backoff::new(longest_delay);
+            }
             self.context.set_disconnected(lost.clone());
             if !self.context.options().auto_reconnect() {
                 served.cause = lost;
                 return;
             }
-            let greeted = self.reconnect().await;
+            let greeted = self.reconnect(&mut backoff).await;
             // Before anybody hears of the connection: whoever does may use it.
             driver = self.driver(greeted, &served.outbox);
             self.context.set_reconnected();
@@ -73,8 +82,7 @@ impl Supervisor {
 
     /// Tries until it succeeds, whatever the server says: a password, an address or a limit may be
     /// mended at any time.
-    async fn reconnect(&self) -> Greeted {
-        let mut backoff = Backoff::new(self.context.options().reconnect_delay());
+    async fn reconnect(&self, backoff: &mut Backoff) -> Greeted {
         let mut attempt = 0_u64;
         loop {
             let delay = backoff.next_delay();
@@ -82,7 +90,7 @@ impl Supervisor {
             self.context
                 .emit(ClientEvent::ReconnectAttempt { attempt, delay });
             tokio::time::sleep(delay).await;
-            match connect(&self.context, self.protocol).await {
+            match in_time(&self.context, greet(&self.context, self.protocol)).await {
                 Ok(greeted) => return greeted,
                 Err(cause) => self
                     .context
@@ -92,11 +100,14 @@ impl Supervisor {
     }
 }
 
-/// Makes one connection, within the option `connect_timeout`.
-pub(super) async fn connect(context: &ClientContext, protocol: Protocol) -> Result<Greeted> {
+/// Runs what makes a connection, within the option `connect_timeout`.
+pub(super) async fn in_time<T>(
+    context: &ClientContext,
+    connecting: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let timeout = context.options().connect_timeout();
-    let greeted = tokio::time::timeout(timeout, greet(context, protocol)).await;
-    greeted
+    tokio::time::timeout(timeout, connecting)
+        .await
         .unwrap_or_else(|_| {
             let address = context.uri().address();
             Err(Error::new(

@@ -84,8 +84,8 @@ impl ClientOptionsBuilder {
         self
     }
 
-    /// The time a command may take as a whole, longer than 0: waiting, connecting and the reply.
-    /// Default 10 s.
+    /// The time a command may take as a whole, longer than 0: waiting, connecting and the reply. The
+    /// URI's `timeout` goes before it. Default 10 s.
     pub fn command_timeout(mut self, command_timeout: Duration) -> Self {
         self.command_timeout = command_timeout;
         self

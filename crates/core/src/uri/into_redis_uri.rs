@@ -75,6 +75,22 @@ impl<H: Into<String>> IntoRedisUri for (H, u16, &str) {
     }
 }
 
+/// Host, port and password.
+impl<H: Into<String>> IntoRedisUri for (H, u16, &String) {
+    fn into_redis_uri(self) -> Result<RedisUri> {
+        let (host, port, password) = self;
+        (host, port, password.as_str()).into_redis_uri()
+    }
+}
+
+/// Host, port and password.
+impl<H: Into<String>> IntoRedisUri for (H, u16, String) {
+    fn into_redis_uri(self) -> Result<RedisUri> {
+        let (host, port, password) = self;
+        (host, port, password.as_str()).into_redis_uri()
+    }
+}
+
 /// Host, port and maybe a password.
 impl<H: Into<String>> IntoRedisUri for (H, u16, Option<&str>) {
     fn into_redis_uri(self) -> Result<RedisUri> {

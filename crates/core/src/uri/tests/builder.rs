@@ -224,6 +224,9 @@ fn whatever_can_be_opened() {
     assert_eq!(made(("h", 1, Some("p"))), text);
     assert_eq!(made((&host, 1, Some("p"))), text);
     assert_eq!(made(("h", 1, None)), "redis://h:1");
+    let password = "p".to_owned();
+    assert_eq!(made(("h", 1, &password)), made(("h", 1, "p")));
+    assert_eq!(made(("h", 1, password)), made(("h", 1, "p")));
     assert_eq!(made(("h", 1, "")), "redis://h:1");
     assert_eq!(made(("::1", 1)), "redis://[::1]:1");
     assert_eq!(

@@ -8,7 +8,7 @@ use redis_manager_core::deadpool_redis;
 use redis_manager_core::redis::aio::MultiplexedConnection;
 use redis_manager_core::redis::{Cmd, Pipeline, ToRedisArgs, Value, cmd};
 use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect, upper_name};
-use redis_manager_core::{ClientContext, Delivery, Error, ErrorKind, Result, send_pipeline};
+use redis_manager_core::{ClientContext, Delivery, Error, ErrorKind, Result};
 
 use crate::condition::Condition;
 
@@ -177,6 +177,27 @@ impl Lease {
     pub(crate) fn is_open(&self) -> bool {
         self.slot.lock().is_some() && !self.context.state().is_closed()
     }
+}
+
+/// Sends `pipeline` on `connection` as redis' own `query_async` does, except that one without commands
+/// has no replies instead of an error.
+async fn send_pipeline(
+    connection: &mut MultiplexedConnection,
+    pipeline: &Pipeline,
+) -> Result<Vec<Value>> {
+    if pipeline.is_empty() && !pipeline.is_transaction() {
+        // Nothing to send, so nothing to wait for. redis calls this an error, which every caller that
+        // fills a pipeline in a loop would have to avoid.
+        return Ok(Vec::new());
+    }
+    let (skipped, kept) = if pipeline.is_transaction() {
+        (pipeline.len() + 1, 1)
+    } else {
+        (0, pipeline.len())
+    };
+    Ok(connection
+        .send_packed_commands(pipeline, skipped, kept)
+        .await?)
 }
 
 impl Drop for Lease {

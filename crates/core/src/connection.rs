@@ -36,6 +36,15 @@ pub use push_sink::PushSink;
 /// Meanwhile calls wait, within their deadline, or fail at once, as the option `disconnected_behavior`
 /// says. A command is never sent twice: what may have run when the connection was lost fails with
 /// [`Delivery::Unknown`].
+///
+/// ```no_run
+/// # fn example(connection: redis_manager_core::Connection) -> redis_manager_core::Result<()> {
+/// use redis_manager_core::redis::{Value, cmd};
+///
+/// let reply = connection.request(&cmd("PING"))?;
+/// assert_eq!(reply, Value::SimpleString("PONG".to_owned()));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Connection {
     context: Arc<ClientContext>,
@@ -243,31 +252,6 @@ impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         self.0.abandon();
     }
-}
-
-/// Sends `pipeline` on `connection` as redis' own `query_async` does, except that one without commands
-/// has no replies instead of an error.
-///
-/// # Errors
-///
-/// Those of the connection.
-pub async fn send_pipeline(
-    connection: &mut redis::aio::MultiplexedConnection,
-    pipeline: &Pipeline,
-) -> Result<Vec<Value>> {
-    if pipeline.is_empty() && !pipeline.is_transaction() {
-        // Nothing to send, so nothing to wait for. redis calls this an error, which every caller that
-        // fills a pipeline in a loop would have to avoid.
-        return Ok(Vec::new());
-    }
-    let (skipped, kept) = if pipeline.is_transaction() {
-        (pipeline.len() + 1, 1)
-    } else {
-        (0, pipeline.len())
-    };
-    Ok(connection
-        .send_packed_commands(pipeline, skipped, kept)
-        .await?)
 }
 
 fn only_shared(route: Route) -> Result<()> {

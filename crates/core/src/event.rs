@@ -59,6 +59,21 @@ pub enum ClientEvent {
 ///
 /// Bounded: a reader that falls more than 256 events behind misses the oldest, and
 /// [`EventStream::missed`] counts them. Ends after [`ClientEvent::Closed`].
+///
+/// ```no_run
+/// # fn example(client: &dyn redis_manager_core::ScriptRedisClient) -> redis_manager_core::Result<()> {
+/// use redis_manager_core::ClientEvent;
+///
+/// let mut events = client.events();
+/// while let Some(event) = events.recv()? {
+///     match event {
+///         ClientEvent::Disconnected { cause } => eprintln!("lost: {cause}"),
+///         ClientEvent::ReconnectFailed { attempt, cause } => eprintln!("try {attempt}: {cause}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 pub struct EventStream {
     receiver: broadcast::Receiver<ClientEvent>,
     missed: u64,

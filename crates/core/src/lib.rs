@@ -43,7 +43,7 @@ pub use client_context::{ClientContext, InFlight, Teardown};
 pub use client_id::ClientId;
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
-pub use connection::{Connection, PushSink, explain, send_pipeline};
+pub use connection::{Connection, PushSink, explain};
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use event::{ClientEvent, EventStream};
 pub use gate::{Gate, GatePass};

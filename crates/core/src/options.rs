@@ -21,7 +21,8 @@ pub use overflow::Overflow;
 pub use protocol::Protocol;
 pub use socket::SocketOptions;
 
-/// How a client behaves: its deadlines, its pools and its listeners' queues.
+/// How a client behaves: its deadlines, how it reconnects and what waits meanwhile, its pools and its
+/// listeners' queues.
 ///
 /// Made by [`builder`](Self::builder), or read from a config file; both check all values. In a file
 /// durations are text such as `"500ms"`, an option left out has its default and an unknown one is an

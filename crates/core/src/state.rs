@@ -10,7 +10,8 @@ pub enum ClientState {
     Idle,
     /// Open and connected.
     Connected,
-    /// Open, and its connection was lost.
+    /// Open, and its connection was lost. It is being made again, unless the option `auto_reconnect` is
+    /// off; the events say what keeps it.
     Disconnected,
     /// Refusing new work and waiting for what is in flight.
     Closing,

@@ -6,6 +6,18 @@ use std::time::Duration;
 use redis_manager_core::{CloseOutcome, CloseReport, ScriptHandle};
 
 /// What became of a script and its clients when it was unloaded. Its `Display` is for a person.
+///
+/// ```no_run
+/// # fn example(manager: redis_manager::RedisManager, script: redis_manager::ScriptHandle) {
+/// let report = manager.unload_script(&script);
+/// if !report.is_clean() {
+///     eprintln!("{report}");
+///     for channel in report.running_callbacks() {
+///         eprintln!("a listener of {channel} did not return");
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct UnloadReport {
     script: ScriptHandle,

@@ -235,7 +235,7 @@ fn a_port_that_answers_nothing_is_given_up_at_the_connect_timeout() {
 fn a_port_that_closes_at_once_is_told_to_have_hung_up() {
     let address = port(drop);
     let url = format!("redis://:{PASSWORD}@{address}");
-    expect_failure(&url, &address, ErrorKind::Protocol, "closed the connection");
+    expect_failure(&url, &address, ErrorKind::Connect, "closed the connection");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn resp3_of_a_server_without_hello_is_unsupported_and_auto_falls_back() {
         }
         let client: RedisCommandClient = host.manager.open(&host.script, &url).unwrap();
         let spoken = client.connection().protocol();
-        assert_eq!(spoken, redis_manager::redis::ProtocolVersion::RESP2);
+        assert_eq!(spoken, Some(redis_manager::redis::ProtocolVersion::RESP2));
         let () = client.commands().set("k", "v").unwrap();
         let mut session = client.session().unwrap();
         assert_eq!(session.get::<_, String>("k").unwrap(), "v");

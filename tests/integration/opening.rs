@@ -131,7 +131,7 @@ fn new_client_options_begins_with_the_defaults() {
     let client: RedisCommandClient = host.manager.open(&host.script, host.url()).unwrap();
     assert_eq!(client.client_options(), &options);
     assert_eq!(client.connection().client_options(), &options);
-    assert_eq!(client.connection().protocol(), ProtocolVersion::RESP3);
+    assert_eq!(client.connection().protocol(), Some(ProtocolVersion::RESP3));
 }
 
 #[test]

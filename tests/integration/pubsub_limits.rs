@@ -154,7 +154,7 @@ fn every_socket_of_a_client_carries_its_name() {
         let subscribed: HashSet<_> = connections.iter().map(|c| c.field("sub")).collect();
         assert!(subscribed.contains(&Some("1")), "{connections:?}");
         let connection = client.connection();
-        assert_eq!(connection.protocol(), version);
+        assert_eq!(connection.protocol(), Some(version));
         let publish = cmd("PUBLISH").arg(&channel).arg("hello").to_owned();
         let receivers = connection.request(&publish).unwrap();
         assert_eq!(receivers, redis_manager::redis::Value::Int(1));

@@ -231,12 +231,11 @@ fn under_resp2_the_loss_of_one_socket_leaves_the_other_as_it_is() {
         left.unregister().unwrap();
         expect_silenced(&unheard);
         assert_eq!(subscribers_of(&server, "left"), 0);
-        if behavior == DisconnectedBehavior::Queue {
-            let (new, heard) = register(&client, "register_listener", "new");
-            expect_heard_once(&server, "new", &heard);
-            new.unregister().unwrap();
-        } else {
-            let refused = client.register_listener("new", hearing().0);
+        let (new, heard) = register(&client, "register_listener", "new");
+        expect_heard_once(&server, "new", &heard);
+        new.unregister().unwrap();
+        if behavior == DisconnectedBehavior::Reject {
+            let refused = client.publish("kept", "in vain");
             assert_eq!(verdict(refused), (ErrorKind::Disconnected, NOT_SENT));
         }
         maxclients(&server, "1000");

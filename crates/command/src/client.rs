@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use redis_manager_core::redis::{Cmd, Pipeline, Value};
 use redis_manager_core::route::{Route, route, route_pipeline, upper_name};
 use redis_manager_core::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Delivery,
-    Error, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown, wait,
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Deadline,
+    Delivery, Error, ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    Teardown, wait,
 };
 
 use crate::session_pool::SessionPools;
@@ -122,9 +123,15 @@ impl RedisCommandClient {
         match route(cmd)? {
             Route::Shared => self.0.connection.request_routed(cmd).await,
             Route::Blocking(_) => {
-                let leased = self.0.sessions.blocking_lease().await;
-                let mut lease = leased.map_err(|error| unsent(error, upper_name(cmd)))?;
-                lease.request(cmd).await
+                let deadline = Deadline::after(self.0.context.command_timeout());
+                loop {
+                    let leased = self.0.sessions.blocking_lease(deadline).await;
+                    let mut lease = leased.map_err(|error| error.with_command(upper_name(cmd)))?;
+                    match lease.request_by(cmd, deadline).await {
+                        Err(error) if is_tried_again(&error) => {}
+                        outcome => return outcome,
+                    }
+                }
             }
         }
     }
@@ -133,17 +140,23 @@ impl RedisCommandClient {
         match route_pipeline(pipeline)? {
             Route::Shared => self.0.connection.request_pipeline_routed(pipeline).await,
             Route::Blocking(_) => {
-                let leased = self.0.sessions.blocking_lease().await;
-                let mut lease = leased.map_err(|error| unsent(error, "pipeline"))?;
-                lease.request_pipeline(pipeline).await
+                let deadline = Deadline::after(self.0.context.command_timeout());
+                loop {
+                    let leased = self.0.sessions.blocking_lease(deadline).await;
+                    let mut lease = leased.map_err(|error| error.with_command("pipeline"))?;
+                    match lease.request_pipeline_by(pipeline, deadline).await {
+                        Err(error) if is_tried_again(&error) => {}
+                        outcome => return outcome,
+                    }
+                }
             }
         }
     }
 }
 
-/// Without a connection nothing was sent, whatever kept it from being had.
-fn unsent(error: Error, command: impl Into<String>) -> Error {
-    error.with_command(command).with_delivery(Delivery::NotSent)
+/// A connection of the pool may be lost just before it is used; then another one is.
+fn is_tried_again(error: &Error) -> bool {
+    error.kind() == ErrorKind::Disconnected && error.delivery() == Some(Delivery::NotSent)
 }
 
 #[async_trait]
@@ -171,7 +184,7 @@ impl OpenRedisClient for RedisCommandClient {
         let _pass = script.gate().pass()?;
         let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
         let connection = Connection::open_async(&context, None).await?;
-        let sessions = SessionPools::new(&context, connection.protocol())?;
+        let sessions = SessionPools::new(&context);
         Ok(Self(Arc::new(Inner {
             context,
             connection,

@@ -1,84 +1,63 @@
 //! One connection that one caller has to itself for a while.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-use redis_manager_core::deadpool_redis;
-use redis_manager_core::redis::aio::MultiplexedConnection;
 use redis_manager_core::redis::{Cmd, Pipeline, ToRedisArgs, Value, cmd};
-use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect, upper_name};
-use redis_manager_core::{ClientContext, Delivery, Error, ErrorKind, Result};
+use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect};
+use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result};
 
 use crate::condition::Condition;
-
-/// The connection of a lease; empty once the client is closed.
-type Slot = Mutex<Option<deadpool_redis::Connection>>;
-
-/// The leases that are out, so that closing the client can take their connections away.
-#[derive(Default)]
-pub(crate) struct Leases(Mutex<LeasesState>);
-
-#[derive(Default)]
-struct LeasesState {
-    out: Vec<Weak<Slot>>,
-    revoked: bool,
-}
-
-impl Leases {
-    pub(crate) fn add(
-        &self,
-        context: &Arc<ClientContext>,
-        connection: deadpool_redis::Connection,
-    ) -> Result<Lease> {
-        let mut state = self.0.lock();
-        if state.revoked {
-            return Err(context.closed_error());
-        }
-        state.out.retain(|slot| slot.strong_count() > 0);
-        let slot = Arc::new(Mutex::new(Some(connection)));
-        state.out.push(Arc::downgrade(&slot));
-        Ok(Lease {
-            context: Arc::clone(context),
-            slot,
-            condition: Condition::default(),
-        })
-    }
-
-    pub(crate) fn revoke(&self) {
-        let mut state = self.0.lock();
-        state.revoked = true;
-        for slot in state.out.drain(..).filter_map(|slot| slot.upgrade()) {
-            drop(slot.lock().take());
-        }
-    }
-}
+use crate::session_pool::Pooled;
 
 pub(crate) struct Lease {
     context: Arc<ClientContext>,
-    slot: Arc<Slot>,
+    connection: Option<Pooled>,
     condition: Condition,
 }
 
 impl Lease {
+    pub(crate) fn new(context: &Arc<ClientContext>, connection: Pooled) -> Self {
+        Self {
+            context: Arc::clone(context),
+            connection: Some(connection),
+            condition: Condition::default(),
+        }
+    }
+
     pub(crate) async fn request(&mut self, cmd: &Cmd) -> Result<Value> {
+        self.request_by(cmd, self.deadline()).await
+    }
+
+    /// As [`request`](Self::request), for a call that began earlier.
+    pub(crate) async fn request_by(&mut self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
         let (effect, blocking) = session_effect(cmd)?;
-        let cmd = cmd.clone();
-        let name = upper_name(&cmd);
         // Who does not wait for the reply leaves it outstanding.
         let effect = if cmd.is_no_response() {
             SessionEffect::Taints
         } else {
             effect
         };
-        self.call([effect], blocking, move |mut connection| async move {
-            Ok(connection.send_packed_command(&cmd).await?)
-        })
-        .await
-        .map_err(|error| error.with_command(name))
+        let deadline = self.extended(deadline, blocking);
+        let connection = self.connection.as_ref().ok_or_else(unleased)?;
+        self.condition.sent();
+        let reply = connection.request_async(cmd, deadline).await;
+        if reply.is_ok() {
+            self.condition.answered([effect]);
+        }
+        reply
     }
 
     pub(crate) async fn request_pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>> {
+        self.request_pipeline_by(pipeline, self.deadline()).await
+    }
+
+    /// As [`request_pipeline`](Self::request_pipeline), for a call that began earlier.
+    pub(crate) async fn request_pipeline_by(
+        &mut self,
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<Vec<Value>> {
         let mut effects = Vec::with_capacity(pipeline.len());
         let mut blocking = None;
         for cmd in pipeline.cmd_iter() {
@@ -93,45 +72,28 @@ impl Lease {
             effects.insert(0, SessionEffect::BeginsTransaction);
             effects.push(SessionEffect::EndsTransaction);
         }
-        let pipeline = pipeline.clone();
-        self.call(effects, blocking, move |mut connection| async move {
-            send_pipeline(&mut connection, &pipeline).await
-        })
-        .await
-        .map_err(|error| error.with_command("pipeline"))
+        let deadline = self.extended(deadline, blocking);
+        let connection = self.connection.as_ref().ok_or_else(unleased)?;
+        self.condition.sent();
+        let replies = connection.request_pipeline_async(pipeline, deadline).await;
+        if replies.is_ok() {
+            self.condition.answered(effects);
+        }
+        replies
     }
 
-    async fn call<T, F>(
-        &mut self,
-        effects: impl IntoIterator<Item = SessionEffect>,
-        blocking: Option<BlockingTimeout>,
-        send: impl FnOnce(MultiplexedConnection) -> F,
-    ) -> Result<T>
-    where
-        F: Future<Output = Result<T>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let Some(connection) = self.slot.lock().as_deref().cloned() else {
-            return Err(self.context.closed_error().with_delivery(Delivery::NotSent));
-        };
-        let margin = self.context.command_timeout();
-        let timeout = match blocking {
-            None => Some(margin),
-            Some(blocking) => blocking.deadline(margin),
-        };
-        let context = Arc::clone(&self.context);
-        let condition = &mut self.condition;
-        // Polled by our runtime and dropped with this call, so that no forgotten future of a caller
-        // keeps a clone of the connection, and with it the socket.
-        let call = context.run_cancellable(send(connection));
-        context
-            .within(timeout, async {
-                condition.sent();
-                let reply = call.await?;
-                condition.answered(effects);
-                Ok(reply)
-            })
-            .await
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.context.command_timeout())
+    }
+
+    /// The server may hold its reply back for as long as it was told to, and then needs a margin.
+    fn extended(&self, deadline: Deadline, blocking: Option<BlockingTimeout>) -> Deadline {
+        match blocking {
+            None => deadline,
+            Some(blocking) => {
+                deadline.with_timeout(blocking.deadline(self.context.command_timeout()))
+            }
+        }
     }
 
     /// Runs WATCH on `keys`.
@@ -175,29 +137,15 @@ impl Lease {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.slot.lock().is_some() && !self.context.state().is_closed()
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|connection| connection.is_open()) && !self.context.is_closed()
     }
 }
 
-/// Sends `pipeline` on `connection` as redis' own `query_async` does, except that one without commands
-/// has no replies instead of an error.
-async fn send_pipeline(
-    connection: &mut MultiplexedConnection,
-    pipeline: &Pipeline,
-) -> Result<Vec<Value>> {
-    if pipeline.is_empty() && !pipeline.is_transaction() {
-        // Nothing to send, so nothing to wait for. redis calls this an error, which every caller that
-        // fills a pipeline in a loop would have to avoid.
-        return Ok(Vec::new());
-    }
-    let (skipped, kept) = if pipeline.is_transaction() {
-        (pipeline.len() + 1, 1)
-    } else {
-        (0, pipeline.len())
-    };
-    Ok(connection
-        .send_packed_commands(pipeline, skipped, kept)
-        .await?)
+/// Never seen: the connection leaves only when the lease ends.
+fn unleased() -> Error {
+    Error::new(ErrorKind::Internal, "the session has no connection")
+        .with_delivery(Delivery::NotSent)
 }
 
 impl Drop for Lease {
@@ -205,8 +153,8 @@ impl Drop for Lease {
         if self.condition.is_clean() {
             return;
         }
-        if let Some(connection) = self.slot.lock().take() {
-            drop(deadpool_redis::Connection::take(connection));
+        if let Some(connection) = self.connection.take() {
+            drop(Pooled::take(connection));
         }
     }
 }

@@ -1,81 +1,187 @@
 //! The connections behind sessions and blocking commands.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use redis_manager_core::deadpool_redis::{Pool, PoolError, TimeoutType};
-use redis_manager_core::redis::ProtocolVersion;
-use redis_manager_core::{ClientContext, Error, ErrorKind, Result, build_pool, explain};
+use deadpool::Runtime;
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool, PoolConfig, PoolError, RecycleError, RecycleResult,
+    TimeoutType, Timeouts,
+};
+use redis_manager_core::redis::cmd;
+use redis_manager_core::{
+    Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, ExclusiveConnection, Result,
+};
 
-use crate::lease::{Lease, Leases};
+use crate::lease::Lease;
+
+/// How long ago a connection must have been used to be asked for a sign of life first.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How long it may take to give it.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// A connection that is out; dropped, it goes back.
+pub(crate) type Pooled = Object<Connections>;
 
 /// Two pools with a cap each, so that blocking commands never starve sessions.
 pub(crate) struct SessionPools {
     context: Arc<ClientContext>,
-    sessions: Pool,
-    blocking: Pool,
-    leases: Arc<Leases>,
+    /// Made when they are needed: most clients never do.
+    sessions: OnceLock<Pool<Connections>>,
+    blocking: OnceLock<Pool<Connections>>,
 }
 
 impl SessionPools {
-    /// Builds both pools; neither connects before it is used.
-    pub(crate) fn new(context: &Arc<ClientContext>, protocol: ProtocolVersion) -> Result<Self> {
-        let options = context.options();
-        Ok(Self {
-            sessions: build_pool(context, protocol, options.session_pool_size())?,
-            blocking: build_pool(context, protocol, options.blocking_pool_size())?,
+    pub(crate) fn new(context: &Arc<ClientContext>) -> Self {
+        Self {
             context: Arc::clone(context),
-            leases: Arc::default(),
-        })
+            sessions: OnceLock::new(),
+            blocking: OnceLock::new(),
+        }
     }
 
     pub(crate) async fn lease(&self) -> Result<Lease> {
-        self.lease_from(&self.sessions, "session_pool_size").await
+        let size = self.context.options().session_pool_size();
+        let deadline = Deadline::after(self.context.command_timeout());
+        self.lease_from(&self.sessions, size, "session_pool_size", deadline)
+            .await
     }
 
-    pub(crate) async fn blocking_lease(&self) -> Result<Lease> {
-        self.lease_from(&self.blocking, "blocking_pool_size").await
+    pub(crate) async fn blocking_lease(&self, deadline: Deadline) -> Result<Lease> {
+        let size = self.context.options().blocking_pool_size();
+        self.lease_from(&self.blocking, size, "blocking_pool_size", deadline)
+            .await
     }
 
-    async fn lease_from(&self, pool: &Pool, option: &'static str) -> Result<Lease> {
-        let (pool, context) = (pool.clone(), Arc::clone(&self.context));
-        let leases = Arc::clone(&self.leases);
+    async fn lease_from(
+        &self,
+        pool: &OnceLock<Pool<Connections>>,
+        size: usize,
+        option: &'static str,
+        deadline: Deadline,
+    ) -> Result<Lease> {
+        let context = Arc::clone(&self.context);
+        let pool = match pool.get() {
+            Some(pool) => pool.clone(),
+            None => {
+                let new = build(&context, size)?;
+                pool.get_or_init(|| new).clone()
+            }
+        };
+        // On our runtime, where the connection's task is to live.
         let get = self.context.run_cancellable(async move {
-            let outcome = pool.get().await;
-            let object = outcome.map_err(|error| pool_error(&context, option, error))?;
-            // Here already, so that closing finds it even if the caller never asks for it.
-            leases.add(&context, object)
+            let leased = lease(&context, &pool, option, deadline).await;
+            leased.map_err(|error| error.with_delivery(Delivery::NotSent))
         });
-        // The pool has timeouts of its own, for each thing that it does.
+        // Whoever gets a connection has it by the deadline already.
         self.context.within(None, get).await
     }
 
-    /// Drops every connection, those of sessions that are out included.
+    /// Hands out nothing any more; the connections end with the client's tasks.
     pub(crate) fn close(&self) {
-        self.sessions.close();
-        self.blocking.close();
-        self.leases.revoke();
+        for pool in [&self.sessions, &self.blocking] {
+            if let Some(pool) = pool.get() {
+                pool.close();
+            }
+        }
     }
 }
 
-fn pool_error(context: &ClientContext, option: &str, error: PoolError) -> Error {
+fn build(context: &Arc<ClientContext>, size: usize) -> Result<Pool<Connections>> {
+    Pool::builder(Connections(Arc::clone(context)))
+        .config(PoolConfig::new(size))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| {
+            context
+                .error(ErrorKind::Internal, "the pool could not be built")
+                .with_source(error)
+        })
+}
+
+/// Waits for a connection, or makes one, until `deadline`.
+async fn lease(
+    context: &Arc<ClientContext>,
+    pool: &Pool<Connections>,
+    option: &str,
+    deadline: Deadline,
+) -> Result<Lease> {
+    let mut backoff = Backoff::new(context.options().reconnect_delay());
+    loop {
+        context.check_connection()?;
+        let left = deadline.remaining();
+        let timeouts = Timeouts {
+            wait: left,
+            create: left,
+            recycle: left,
+        };
+        let failure = match pool.timeout_get(&timeouts).await {
+            Ok(connection) => return Ok(Lease::new(context, connection)),
+            Err(PoolError::Backend(cause)) if !context.queues_after(&cause) => return Err(cause),
+            Err(PoolError::Backend(cause)) => cause,
+            Err(error) => return Err(pool_error(context, option, deadline, &error)),
+        };
+        let delay = backoff.next_delay();
+        if deadline.remaining().is_some_and(|left| left <= delay) {
+            let timeout = deadline.timeout().unwrap_or_default();
+            let message = format!("{}; not sent within {timeout:?}", failure.message());
+            let error = context.error(ErrorKind::Timeout, message);
+            return Err(error.with_source(failure));
+        }
+        tokio::time::sleep(delay).await;
+    }
+}
+
+fn pool_error(
+    context: &ClientContext,
+    option: &str,
+    deadline: Deadline,
+    error: &PoolError<Error>,
+) -> Error {
+    let timeout = deadline.timeout().unwrap_or_default();
     match error {
         PoolError::Closed => context.closed_error(),
-        PoolError::Backend(error) => explain(context.uri(), error),
         PoolError::Timeout(TimeoutType::Wait) => context.error(
             ErrorKind::PoolExhausted,
             format!(
-                "no connection became free within {:?}; the option {option} allows this many at a time",
-                context.command_timeout()
+                "no connection became free within {timeout:?}; \
+                 the option {option} allows this many at a time"
             ),
         ),
         PoolError::Timeout(_) => context.error(
             ErrorKind::Timeout,
             format!(
-                "no connection to {} within {:?}",
-                context.uri().address(),
-                context.options().connect_timeout()
+                "no connection to {} within {timeout:?}",
+                context.uri().address()
             ),
         ),
-        other => context.error(ErrorKind::Connect, other.to_string()),
+        other => context.error(ErrorKind::Internal, other.to_string()),
+    }
+}
+
+/// Makes the connections of a pool, and decides whether one is used again.
+pub(crate) struct Connections(Arc<ClientContext>);
+
+impl Manager for Connections {
+    type Type = ExclusiveConnection;
+    type Error = Error;
+
+    async fn create(&self) -> Result<ExclusiveConnection> {
+        ExclusiveConnection::open_async(&self.0).await
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut ExclusiveConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<Error> {
+        if !connection.is_open() {
+            return Err(RecycleError::message("it is lost"));
+        }
+        if metrics.last_used() > TRUSTED {
+            let deadline = Deadline::after(SIGN_OF_LIFE);
+            connection.request_async(&cmd("PING"), deadline).await?;
+        }
+        Ok(())
     }
 }

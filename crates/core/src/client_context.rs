@@ -149,7 +149,13 @@ impl ClientContext {
     /// What the client is doing.
     #[must_use]
     pub fn state(&self) -> ClientState {
-        self.state.lock().client
+        self.state.lock().client.clone()
+    }
+
+    /// Whether the client takes no more work.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().client.is_closed()
     }
 
     /// The client's events from now on.

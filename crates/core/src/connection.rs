@@ -3,14 +3,19 @@
 mod aborted_transaction;
 mod backoff;
 mod connect;
+mod deadline_timer;
 mod driver;
+mod exclusive;
 mod handshake;
+mod heartbeat;
 mod link;
 mod multiplexer;
 mod outbox;
 mod push_sink;
 mod reply;
+mod request;
 mod supervisor;
+mod ticket;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,9 +25,9 @@ use redis::{Cmd, Pipeline, Value};
 use crate::route::{Route, route, route_pipeline, upper_name};
 use crate::{ClientContext, ClientOptions, Delivery, Error, ErrorKind, RedisUri, Result, wait};
 use link::{Link, all, one};
-use outbox::Ticket;
-use reply::Reply;
 
+pub use backoff::Backoff;
+pub use exclusive::ExclusiveConnection;
 pub use handshake::explain;
 pub use push_sink::PushSink;
 
@@ -62,6 +67,14 @@ impl Connection {
         context: &Arc<ClientContext>,
         pushes: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
+        if context.options().lazy_connect() {
+            let opening = Arc::clone(context);
+            let link = async move { Ok(Link::open_lazily(&opening, pushes)) };
+            return Ok(Self {
+                link: context.resources().run(link).await?,
+                context: Arc::clone(context),
+            });
+        }
         let gate = context.script().gate();
         let unfinished = Unfinished(context);
         let opening = context
@@ -111,12 +124,12 @@ impl Connection {
     /// As [`request_async`](Self::request_async).
     pub async fn request_routed(&self, cmd: &Cmd) -> Result<Value> {
         let call = async {
-            let mut ticket = self.link.command(cmd, self.context.admit()?)?;
+            let ticket = self.link.command(cmd, self.context.admit()?)?;
             if cmd.is_no_response() {
                 ticket.forget();
                 return Ok(Value::Nil);
             }
-            one(self.reply(&mut ticket).await?)
+            one(ticket.reply().await?)
         };
         call.await
             .map_err(|error| self.name(error, upper_name(cmd)))
@@ -150,14 +163,12 @@ impl Connection {
     ///
     /// As [`request_pipeline_async`](Self::request_pipeline_async).
     pub async fn request_pipeline_routed(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
-        if pipeline.is_empty() && !pipeline.is_transaction() {
-            // Nothing to send. redis calls this an error, which every caller that fills a pipeline in
-            // a loop would have to avoid.
+        if has_no_reply(pipeline) {
             return Ok(Vec::new());
         }
         let call = async {
-            let mut ticket = self.link.pipeline(pipeline, self.context.admit()?)?;
-            all(self.reply(&mut ticket).await?, pipeline.len()).await
+            let ticket = self.link.pipeline(pipeline, self.context.admit()?)?;
+            all(ticket.reply().await?, pipeline.len()).await
         };
         call.await.map_err(|error| self.name(error, "pipeline"))
     }
@@ -191,9 +202,8 @@ impl Connection {
         let call = async {
             let mut cmd = redis::cmd(command);
             cmd.arg(channel);
-            let in_flight = self.context.admit_to(self.subscriptions_are_lost())?;
-            let mut ticket = self.link.subscription(&cmd, in_flight)?;
-            one(self.reply(&mut ticket).await?)?.extract_error()?;
+            let ticket = self.link.subscription(&cmd, self.context.admit()?)?;
+            one(ticket.reply().await?)?.extract_error()?;
             Ok(())
         };
         call.await.map_err(|error| self.name(error, command))
@@ -205,24 +215,10 @@ impl Connection {
             .with_client(self.context.client_id())
     }
 
-    /// Waits for the reply within the one deadline of a call.
-    async fn reply(&self, ticket: &mut Ticket) -> Result<Reply> {
-        let timeout = self.context.command_timeout();
-        let outcome = self.context.bounded(Some(timeout), ticket.reply()).await;
-        outcome.map_err(|error| match error.kind() {
-            // Given up by us: what waits still is withdrawn, and then certainly never sent.
-            ErrorKind::Timeout | ErrorKind::Closed
-                if error.delivery() == Some(Delivery::Unknown) =>
-            {
-                error.with_delivery(ticket.withdraw())
-            }
-            _ => error,
-        })
-    }
-
-    /// The protocol that the server agreed to.
+    /// The protocol that the server agreed to; `None` before the first connection, with the option
+    /// `lazy_connect`.
     #[must_use]
-    pub fn protocol(&self) -> redis::ProtocolVersion {
+    pub fn protocol(&self) -> Option<redis::ProtocolVersion> {
         self.link.protocol()
     }
 
@@ -252,6 +248,12 @@ impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         self.0.abandon();
     }
+}
+
+/// Whether there is nothing to send. redis calls this an error, which every caller that fills a pipeline in a
+/// loop would have to avoid.
+fn has_no_reply(pipeline: &Pipeline) -> bool {
+    pipeline.is_empty() && !pipeline.is_transaction()
 }
 
 fn only_shared(route: Route) -> Result<()> {

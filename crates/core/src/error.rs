@@ -87,6 +87,14 @@ impl Error {
         self
     }
 
+    /// The failure of a call that found no connection, because of this.
+    pub(crate) fn to_disconnected(&self) -> Self {
+        match self.kind() {
+            ErrorKind::Disconnected | ErrorKind::Closed => self.clone(),
+            _ => Self::new(ErrorKind::Disconnected, self.message()).with_source(self.clone()),
+        }
+    }
+
     /// The kind of failure, stable across versions, for a host that maps it to its own exceptions.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -127,32 +127,45 @@ impl fmt::Debug for EventStream {
     }
 }
 
-/// The sending side, one a client. `None` once the client is closed, so that no event follows, not even
-/// of a callback that outlives the closing.
-pub(crate) struct EventHub(Mutex<Option<broadcast::Sender<ClientEvent>>>);
+/// The sending side, one a client.
+pub(crate) struct EventHub(Mutex<Audience>);
+
+enum Audience {
+    /// Nobody has listened so far. A channel takes all its memory at once, and most clients need none.
+    Nobody,
+    Listening(broadcast::Sender<ClientEvent>),
+    /// The client is closed, and no event follows, not even of a callback that outlives the closing.
+    Gone,
+}
 
 impl EventHub {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Some(broadcast::Sender::new(EVENT_BUFFER))))
+        Self(Mutex::new(Audience::Nobody))
     }
 
     pub(crate) fn emit(&self, event: ClientEvent) {
-        let mut sender = self.0.lock();
+        let mut audience = self.0.lock();
         let is_last = matches!(event, ClientEvent::Closed);
-        if let Some(sender) = &*sender {
-            // Fails only when nobody listens, which is allowed.
+        if let Audience::Listening(sender) = &*audience {
+            // Fails only when nobody listens any more, which is allowed.
             let _ = sender.send(event);
         }
         if is_last {
-            *sender = None;
+            *audience = Audience::Gone;
         }
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
-        let receiver = match &*self.0.lock() {
-            Some(sender) => sender.subscribe(),
+        let mut audience = self.0.lock();
+        let receiver = match &*audience {
+            Audience::Listening(sender) => sender.subscribe(),
+            Audience::Nobody => {
+                let (sender, receiver) = broadcast::channel(EVENT_BUFFER);
+                *audience = Audience::Listening(sender);
+                receiver
+            }
             // Ended from the start: its sender is dropped here.
-            None => broadcast::Sender::new(1).subscribe(),
+            Audience::Gone => broadcast::channel(1).1,
         };
         EventStream {
             receiver,

@@ -21,6 +21,7 @@ mod client_type;
 mod close_report;
 mod connection;
 mod connection_info;
+mod deadline;
 mod error;
 mod event;
 mod gate;
@@ -43,12 +44,14 @@ pub use client_context::{ClientContext, InFlight, Teardown};
 pub use client_id::ClientId;
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
-pub use connection::{Connection, PushSink, explain};
+pub use connection::{Backoff, Connection, ExclusiveConnection, PushSink, explain};
+pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use event::{ClientEvent, EventStream};
 pub use gate::{Gate, GatePass};
 pub use options::{
-    ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Protocol, SocketOptions,
+    ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Protocol, ReplayFilter,
+    SocketOptions,
 };
 pub use pool::build_pool;
 pub use resources::{ClientResources, ClientResourcesBuilder};

@@ -6,6 +6,7 @@ mod disconnected_behavior;
 mod duration;
 mod overflow;
 mod protocol;
+mod replay_filter;
 mod socket;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use builder::ClientOptionsBuilder;
 pub use disconnected_behavior::DisconnectedBehavior;
 pub use overflow::Overflow;
 pub use protocol::Protocol;
+pub use replay_filter::ReplayFilter;
 pub use socket::SocketOptions;
 
 /// How a client behaves: its deadlines, how it reconnects and what waits meanwhile, its pools and its
@@ -75,6 +77,18 @@ impl ClientOptions {
         self.0.shutdown_timeout
     }
 
+    /// Whether the client connects only when its first call is made. Default false.
+    #[must_use]
+    pub fn lazy_connect(&self) -> bool {
+        self.0.lazy_connect
+    }
+
+    /// Whether a new connection has to answer a PING before it is used. Default true.
+    #[must_use]
+    pub fn ping_before_activate(&self) -> bool {
+        self.0.ping_before_activate
+    }
+
     /// Whether a connection that is lost is made again. Default true.
     #[must_use]
     pub fn auto_reconnect(&self) -> bool {
@@ -87,13 +101,32 @@ impl ClientOptions {
         self.0.reconnect_delay
     }
 
+    /// Whether reconnecting ends when the server's answer is no. Default false.
+    #[must_use]
+    pub fn suspend_reconnect_on_protocol_failure(&self) -> bool {
+        self.0.suspend_reconnect_on_protocol_failure
+    }
+
+    /// How long a connection may be silent before the server is asked for a sign of life; `None`: for
+    /// ever. Default 15 s.
+    #[must_use]
+    pub fn heartbeat(&self) -> Option<Duration> {
+        self.0.heartbeat
+    }
+
     /// What a call does while the client is disconnected. Default [`DisconnectedBehavior::Queue`].
     #[must_use]
     pub fn disconnected_behavior(&self) -> DisconnectedBehavior {
         self.0.disconnected_behavior
     }
 
-    /// How many requests may wait to be sent. Default 65 536.
+    /// The commands that are sent again if the connection is lost before their reply came. Default none.
+    #[must_use]
+    pub fn replay(&self) -> &ReplayFilter {
+        &self.0.replay
+    }
+
+    /// How many requests may wait to be sent or for their reply. Default 65 536.
     #[must_use]
     pub fn request_queue_size(&self) -> usize {
         self.0.request_queue_size

@@ -80,6 +80,13 @@ impl ClientResources {
         self.0.shut_down();
     }
 
+    /// How many tasks of the I/O runtime are alive at this moment, those of all clients together: what a
+    /// check for leaks watches.
+    #[must_use]
+    pub fn alive_tasks(&self) -> usize {
+        self.0.io.metrics().num_alive_tasks()
+    }
+
     /// Starts `future` on the I/O runtime. It must not block.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where

@@ -2,17 +2,25 @@
 
 use std::fmt;
 
+use crate::Error;
+
 /// The state of a client, as `state()` tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Two losses are equal if their causes are of the same kind and say the same.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientState {
-    /// Open, and by its kind without a connection of its own: a BASIC client.
+    /// Open, and without a connection of its own so far: a BASIC client, or one whose option `lazy_connect`
+    /// is on before its first call.
     Idle,
     /// Open and connected.
     Connected,
-    /// Open, and its connection was lost. It is being made again, unless the option `auto_reconnect` is
-    /// off; the events say what keeps it.
-    Disconnected,
+    /// Open and without the connection that it should have. It is being made, for ever, unless the option
+    /// `auto_reconnect` or `suspend_reconnect_on_protocol_failure` ends that.
+    Disconnected {
+        /// What ended the connection, or kept the last try from making one.
+        cause: Error,
+    },
     /// Refusing new work and waiting for what is in flight.
     Closing,
     /// Closed. No state follows.
@@ -22,19 +30,38 @@ pub enum ClientState {
 impl ClientState {
     /// Whether the client takes no more work.
     #[must_use]
-    pub fn is_closed(self) -> bool {
+    pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closing | Self::Closed)
+    }
+
+    /// Whether the client is open and without the connection that it should have.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Disconnected { .. })
     }
 }
 
+impl PartialEq for ClientState {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Disconnected { cause: one }, Self::Disconnected { cause: other }) => {
+                (one.kind(), one.message()) == (other.kind(), other.message())
+            }
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for ClientState {}
+
 impl fmt::Display for ClientState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Idle => "idle",
-            Self::Connected => "connected",
-            Self::Disconnected => "disconnected",
-            Self::Closing => "closing",
-            Self::Closed => "closed",
-        })
+        match self {
+            Self::Idle => f.write_str("idle"),
+            Self::Connected => f.write_str("connected"),
+            Self::Disconnected { cause } => write!(f, "disconnected: {}", cause.message()),
+            Self::Closing => f.write_str("closing"),
+            Self::Closed => f.write_str("closed"),
+        }
     }
 }

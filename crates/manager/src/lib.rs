@@ -66,8 +66,8 @@ pub use redis_manager_core::{
     ClientResourcesBuilder, ClientState, ClientType, CloseOutcome, CloseReport, Connection,
     Delivery, DisconnectedBehavior, Error, ErrorKind, EventStream, Gate, IntoRedisUri,
     OpenRedisClient, Overflow, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
-    RedisUri, RedisUriBuilder, Result, ScriptHandle, ScriptRedisClient, SocketOptions,
-    UnderlyingClient, VerifyPeer,
+    RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptHandle, ScriptRedisClient,
+    SocketOptions, UnderlyingClient, VerifyPeer,
 };
 pub use redis_manager_pubsub::{
     ListenerError, ListenerResult, Message, RedisPubSubClient, ScriptPubSubListener,

@@ -171,7 +171,7 @@ mod tests {
 
     impl Owned for Client {
         fn state(&self) -> ClientState {
-            self.1
+            self.1.clone()
         }
     }
 

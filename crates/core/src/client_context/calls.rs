@@ -4,61 +4,61 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::ClientContext;
-use crate::{ClientState, Delivery, DisconnectedBehavior, Error, ErrorKind, Result};
+use crate::{Deadline, Delivery, Error, ErrorKind, Result};
 
-/// Proof that a call was admitted; a closing client waits until it is dropped.
+/// Proof that a call was admitted, with its deadline; a closing client waits until it is dropped.
 #[must_use = "the call counts as in flight only while the token is held"]
 pub struct InFlight {
+    deadline: Deadline,
     _token: TaskTrackerToken,
 }
 
-#[cfg(test)]
 impl InFlight {
+    /// When the call is given up.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     /// One that nobody waits for.
-    pub(crate) fn uncounted() -> Self {
+    #[cfg(test)]
+    pub(crate) fn uncounted(deadline: Deadline) -> Self {
         Self {
+            deadline,
             _token: tokio_util::task::TaskTracker::new().token(),
         }
     }
 }
 
 impl ClientContext {
-    /// Admits one call.
+    /// Admits one call, which has the command timeout from now on.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the client is closed; [`ErrorKind::Disconnected`] if its connection is lost
-    /// and the options do not let calls wait. The call was not sent then.
+    /// [`ErrorKind::Closed`] if the client is closed. The call was not sent then.
     pub fn admit(&self) -> Result<InFlight> {
-        self.admit_to(true)
+        self.admit_until(Deadline::after(self.command_timeout()))
     }
 
-    /// As [`ClientContext::admit`], for a call on a socket that is lost only if `is_down`, whatever the
-    /// client's other socket is.
-    pub(crate) fn admit_to(&self, is_down: bool) -> Result<InFlight> {
+    /// Admits one call that has until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub fn admit_until(&self, deadline: Deadline) -> Result<InFlight> {
         // Counted before the state is looked at, so that a closing that begins in between waits for it.
         let in_flight = InFlight {
+            deadline,
             _token: self.work.token(),
         };
-        match self.state() {
-            ClientState::Idle | ClientState::Connected => Ok(in_flight),
-            ClientState::Disconnected if self.waits_for_connection(is_down) => Ok(in_flight),
-            ClientState::Disconnected => Err(self
-                .error(ErrorKind::Disconnected, "the connection was lost")
-                .with_delivery(Delivery::NotSent)),
-            ClientState::Closing | ClientState::Closed => {
-                Err(self.closed_error().with_delivery(Delivery::NotSent))
-            }
+        if self.is_closed() {
+            return Err(self.closed_error().with_delivery(Delivery::NotSent));
         }
-    }
-
-    /// Whether calls wait while the client is disconnected, if they have to at all.
-    fn waits_for_connection(&self, is_down: bool) -> bool {
-        let queues = self.options.disconnected_behavior() == DisconnectedBehavior::Queue;
-        self.options.auto_reconnect() && (queues || !is_down)
+        Ok(in_flight)
     }
 
     /// Runs `call`, admitted, as [`ClientContext::bounded`] does.
@@ -117,7 +117,8 @@ impl ClientContext {
         }
     }
 
-    fn cut_error(&self) -> Error {
+    /// The error of a call that the closing cut off.
+    pub(crate) fn cut_error(&self) -> Error {
         self.error(
             ErrorKind::Closed,
             "the client was closed before the reply came",
@@ -148,16 +149,15 @@ impl ClientContext {
         self.resources.run_cancellable(run).await
     }
 
-    /// Starts a task of the client on the I/O runtime; closing ends it.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task of the client on the I/O runtime; closing ends it, also if the handle is dropped.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let cut = self.cut.clone();
-        // Detached on purpose: `tasks` is how closing waits for it.
-        drop(self.resources.spawn(self.tasks.track_future(async move {
+        self.resources.spawn(self.tasks.track_future(async move {
             tokio::select! {
                 () = cut.cancelled() => {}
                 () = task => {}
             }
-        })));
+        }))
     }
 
     /// Ends every task of a client that never came to be open.

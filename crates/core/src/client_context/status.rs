@@ -1,7 +1,7 @@
 //! What a client is doing, over all of its sockets.
 
 use super::ClientContext;
-use crate::{ClientEvent, ClientState, Error};
+use crate::{ClientEvent, ClientState, DisconnectedBehavior, Error, ErrorKind, Result};
 
 /// Changed as one, so that whichever order losses and reconnects of several sockets come in, the state
 /// tells whether one is down.
@@ -11,8 +11,8 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn change(&mut self, from: impl Fn(ClientState) -> bool, to: ClientState) -> bool {
-        let changes = from(self.client);
+    pub(super) fn change(&mut self, from: impl Fn(&ClientState) -> bool, to: ClientState) -> bool {
+        let changes = from(&self.client);
         if changes {
             self.client = to;
         }
@@ -21,40 +21,75 @@ impl State {
 }
 
 impl ClientContext {
+    /// Whether there is to be another connection after one that `cause` has ended, or kept from being made.
+    pub(crate) fn reconnects_after(&self, cause: &Error) -> bool {
+        let is_refusal = matches!(
+            cause.kind(),
+            ErrorKind::Authentication
+                | ErrorKind::Protocol
+                | ErrorKind::Server
+                | ErrorKind::Unsupported
+        );
+        let is_suspended = is_refusal && self.options.suspend_reconnect_on_protocol_failure();
+        self.options.auto_reconnect() && !is_suspended
+    }
+
+    /// Whether calls wait for another connection after `cause`, or fail at once.
+    #[must_use]
+    pub fn queues_after(&self, cause: &Error) -> bool {
+        let queues = self.options.disconnected_behavior() == DisconnectedBehavior::Queue;
+        queues && self.reconnects_after(cause)
+    }
+
+    /// Looks whether the client has its connection, or at least waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Disconnected`] if it is lost and calls do not wait for another one.
+    pub fn check_connection(&self) -> Result<()> {
+        match &self.state.lock().client {
+            ClientState::Disconnected { cause } if !self.queues_after(cause) => {
+                Err(cause.to_disconnected())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Notes that the client is connected for the first time.
     pub(crate) fn set_connected(&self) {
         let is_connected = {
             let mut state = self.state.lock();
-            let was_idle = state.client == ClientState::Idle;
             // A socket may be lost again before the last one is opened.
-            let is_connected = state.sockets_down == 0;
-            if was_idle {
-                state.client = if is_connected {
-                    ClientState::Connected
-                } else {
-                    ClientState::Disconnected
-                };
-            }
-            was_idle && is_connected
+            state.sockets_down == 0
+                && state.change(
+                    |client| *client == ClientState::Idle,
+                    ClientState::Connected,
+                )
         };
         if is_connected {
             self.emit(ClientEvent::Connected);
         }
     }
 
-    /// Notes that one of the client's sockets is gone.
-    pub(crate) fn set_disconnected(&self, cause: Error) {
-        let changed = {
+    /// Notes that one of the client's sockets is gone, or could not be made.
+    pub(crate) fn set_disconnected(&self, cause: &Error) {
+        let was_connected = {
             let mut state = self.state.lock();
             state.sockets_down += 1;
-            state.change(
-                |client| client == ClientState::Connected,
-                ClientState::Disconnected,
-            )
+            let was_connected = state.client == ClientState::Connected;
+            state.set_cause(cause);
+            was_connected
         };
-        if changed {
-            self.emit(ClientEvent::Disconnected { cause });
+        if was_connected {
+            self.emit(ClientEvent::Disconnected {
+                cause: cause.clone(),
+            });
         }
+    }
+
+    /// Notes what keeps a socket that is gone from being made again.
+    pub(crate) fn set_disconnect_cause(&self, cause: &Error) {
+        self.state.lock().set_cause(cause);
     }
 
     /// Notes that a socket that was gone is there again; with the last of them the client is connected.
@@ -63,13 +98,20 @@ impl ClientContext {
             let mut state = self.state.lock();
             state.sockets_down = state.sockets_down.saturating_sub(1);
             state.sockets_down == 0
-                && state.change(
-                    |client| client == ClientState::Disconnected,
-                    ClientState::Connected,
-                )
+                && state.change(ClientState::is_disconnected, ClientState::Connected)
         };
         if changed {
             self.emit(ClientEvent::Connected);
+        }
+    }
+}
+
+impl State {
+    fn set_cause(&mut self, cause: &Error) {
+        if !self.client.is_closed() {
+            self.client = ClientState::Disconnected {
+                cause: cause.clone(),
+            };
         }
     }
 }

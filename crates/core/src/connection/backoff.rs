@@ -6,23 +6,34 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(10);
 
 /// Delays that grow from try to try, and are random, so that many clients that lost the same server do
-/// not come back all at once: "full jitter", uniformly from 0 to a bound that doubles.
+/// not come back all at once: "full jitter", uniformly from 0 to a bound that doubles from 10 ms on.
+///
+/// ```
+/// use redis_manager_core::Backoff;
+/// use std::time::Duration;
+///
+/// let mut backoff = Backoff::new(Duration::from_secs(2));
+/// assert!(backoff.next_delay() <= Duration::from_millis(10));
+/// assert!(backoff.next_delay() <= Duration::from_millis(20));
+/// ```
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     bound: Duration,
     max: Duration,
 }
 
 impl Backoff {
     /// `max` is what the bound grows to.
-    pub(super) fn new(max: Duration) -> Self {
+    #[must_use]
+    pub fn new(max: Duration) -> Self {
         Self {
             bound: FIRST.min(max),
             max,
         }
     }
 
-    pub(super) fn next_delay(&mut self) -> Duration {
+    /// How long to wait this time.
+    pub fn next_delay(&mut self) -> Duration {
         let bound = self.bound;
         self.bound = bound.saturating_mul(2).min(self.max);
         bound.mul_f64(fastrand::f64())

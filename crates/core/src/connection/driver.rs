@@ -6,20 +6,26 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use super::connect::Socket;
-use super::multiplexer::{Multiplexer, Request};
+use super::deadline_timer::DeadlineTimer;
+use super::handshake::Greeted;
+use super::heartbeat::{Beat, Heartbeat};
+use super::multiplexer::Multiplexer;
 use super::outbox::Outbox;
+use super::request::Request;
 use crate::resp::Decoder;
 use crate::{Error, Result};
 
 /// What a buffer of requests may keep for the next ones; a larger one was needed once.
 const KEPT_CAPACITY: usize = 256 * 1024;
 
-/// Owns the socket. However it ends, dropped in the middle included, what was sent gets its verdict, and
+/// Owns the socket, and the deadlines of what goes over it. However it ends, dropped in the middle included, what was sent gets its verdict, and
 /// what was not goes back into the outbox.
 pub(super) struct Driver {
     socket: Socket,
@@ -30,27 +36,32 @@ pub(super) struct Driver {
     writing: Vec<u8>,
     written: usize,
     fetched: VecDeque<Request>,
+    timer: DeadlineTimer,
+    /// `None`: a silent peer is never asked.
+    heartbeat: Option<Heartbeat>,
     cause: Error,
 }
 
 impl Driver {
     /// `closed` is what requests get if the driver is dropped.
     pub(super) fn new(
-        socket: Socket,
-        decoder: Decoder,
+        greeted: Greeted,
         multiplexer: Multiplexer,
         outbox: Arc<Outbox>,
+        heartbeat: Option<Duration>,
         closed: Error,
     ) -> Self {
-        outbox.set_served(true);
+        outbox.set_up(greeted.protocol);
         Self {
-            socket,
-            decoder,
+            socket: greeted.socket,
+            decoder: greeted.decoder,
             multiplexer,
             outbox,
             writing: Vec::new(),
             written: 0,
             fetched: VecDeque::new(),
+            timer: DeadlineTimer::new(),
+            heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, Instant::now())),
             cause: closed,
         }
     }
@@ -61,6 +72,7 @@ impl Driver {
         self.cause = match end {
             End::Lost(error) => lost(error.to_string()).with_source(error),
             End::HungUp => lost("the server closed it".to_owned()),
+            End::Silent => lost("the server is silent, and answers no PING".to_owned()),
             End::Broken(error) => lost(error.to_string()).with_source(error),
         };
         self.cause.clone()
@@ -80,10 +92,57 @@ impl Driver {
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Lost(error)),
                 Poll::Pending => false,
             };
-            if !read && !wrote {
-                return Poll::Pending;
+            if read || wrote {
+                continue;
+            }
+            match self.timer.poll(context, self.next_look()) {
+                Poll::Ready(now) => {
+                    if self.look(now) == Beat::GiveUp {
+                        return Poll::Ready(End::Silent);
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// When there is something to do without the peer.
+    fn next_look(&self) -> Option<Instant> {
+        let waiting = if self.is_writing() {
+            self.outbox.earliest()
+        } else {
+            None
+        };
+        let beat = self.heartbeat.as_ref().map(Heartbeat::next);
+        let times = [self.multiplexer.earliest(), waiting, beat];
+        times.into_iter().flatten().min()
+    }
+
+    fn look(&mut self, now: Instant) -> Beat {
+        if self.is_writing() {
+            // The socket takes nothing at this moment: what it has no byte of can still be withdrawn.
+            let rest = self.writing.get(self.written..).unwrap_or_default();
+            let unsent = self.multiplexer.take_unsent(rest);
+            self.writing
+                .truncate(self.writing.len() - unsent.bytes.len());
+            self.outbox.give_back(unsent, self.multiplexer.len());
+        }
+        self.outbox.expire(now);
+        self.multiplexer.expire(now);
+        let Some(heartbeat) = &mut self.heartbeat else {
+            return Beat::Nothing;
+        };
+        let beat = heartbeat.beat(now, || self.multiplexer.has_patience());
+        if beat == Beat::Ask {
+            let ping = redis::cmd("PING").get_packed_command();
+            self.writing.extend_from_slice(&ping);
+            self.multiplexer.add([Request::heartbeat(ping.len())]);
+        }
+        beat
+    }
+
+    fn is_writing(&self) -> bool {
+        self.written < self.writing.len()
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
@@ -93,7 +152,12 @@ impl Driver {
         };
         Poll::Ready(match read {
             Ok(0) => Err(End::HungUp),
-            Ok(_) => self.receive().map_err(End::Broken),
+            Ok(_) => {
+                if let Some(heartbeat) = &mut self.heartbeat {
+                    heartbeat.heard(Instant::now());
+                }
+                self.receive().map_err(End::Broken)
+            }
             Err(error) => Err(End::Lost(error)),
         })
     }
@@ -106,16 +170,15 @@ impl Driver {
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.written == self.writing.len() {
+        if !self.is_writing() {
             self.writing.clear();
             self.written = 0;
             if self.writing.capacity() > KEPT_CAPACITY {
                 self.writing = Vec::new();
             }
-            if !self
-                .outbox
-                .fetch(context, &mut self.writing, &mut self.fetched)
-            {
+            let besides = (self.multiplexer.len(), self.multiplexer.kept());
+            let outbox = &self.outbox;
+            if !outbox.fetch(context, &mut self.writing, &mut self.fetched, besides) {
                 return Poll::Pending;
             }
             self.multiplexer.add(self.fetched.drain(..));
@@ -134,18 +197,18 @@ impl Driver {
 enum End {
     Lost(io::Error),
     HungUp,
+    Silent,
     /// The server broke the protocol.
     Broken(Error),
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.outbox.set_served(false);
         // What was fetched and not added, if a panic came in between.
         self.multiplexer.add(self.fetched.drain(..));
-        let begun = self.multiplexer.unsent_bytes_of_last();
-        let unsent = self.multiplexer.fail_sent(&self.cause);
-        let rest = self.writing.get(self.written + begun..).unwrap_or_default();
-        self.outbox.give_back(rest, unsent);
+        let rest = self.writing.get(self.written..).unwrap_or_default();
+        let unsent = self.multiplexer.lose(&self.cause, rest);
+        self.outbox.give_back(unsent, 0);
+        self.outbox.set_down(&self.cause);
     }
 }

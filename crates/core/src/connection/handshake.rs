@@ -20,6 +20,7 @@ pub(super) async fn greet(context: &ClientContext, protocol: Protocol) -> Result
     let uri = context.uri();
     let mut dialogue = Dialogue {
         uri,
+        pings: context.options().ping_before_activate(),
         socket: connect(uri, context.options()).await?,
         decoder: Decoder::new(DecoderLimits {
             max_reply_size: context.options().max_reply_size(),
@@ -47,6 +48,7 @@ pub(super) async fn greet(context: &ClientContext, protocol: Protocol) -> Result
 
 struct Dialogue<'a> {
     uri: &'a RedisUri,
+    pings: bool,
     socket: Socket,
     decoder: Decoder,
 }
@@ -87,8 +89,11 @@ impl Dialogue<'_> {
         if let Some(name) = self.uri.client_name() {
             required.push(command(&["CLIENT", "SETNAME", name]));
         }
-        required.push(redis::cmd("PING"));
-        let ping = required.len() - 1;
+        let ping = required.len();
+        if self.pings {
+            required.push(redis::cmd("PING"));
+        }
+        let required_replies = required.len();
         // Servers before Redis 7.2 do not know it, and a user may not be allowed to.
         let optional = [
             command(&["CLIENT", "SETINFO", "LIB-NAME", library_name(self.uri)]),
@@ -96,7 +101,7 @@ impl Dialogue<'_> {
         ];
         let commands: Vec<Cmd> = required.into_iter().chain(optional).collect();
         let replies = self.ask(&commands).await?;
-        for (index, reply) in replies.into_iter().take(ping + 1).enumerate() {
+        for (index, reply) in replies.into_iter().take(required_replies).enumerate() {
             match reply {
                 // A user who may not PING is logged in all the same.
                 Value::ServerError(error) if index == ping && error.code() == "NOPERM" => {}
@@ -177,7 +182,7 @@ fn command(words: &[&str]) -> Cmd {
 
 fn hung_up(uri: &RedisUri) -> Error {
     Error::new(
-        ErrorKind::Protocol,
+        ErrorKind::Connect,
         format!(
             "{} closed the connection during the handshake",
             uri.address()

@@ -7,10 +7,10 @@ use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 use super::PushSink;
 use super::aborted_transaction::aborted_transaction;
 use super::handshake::greet;
-use super::multiplexer::Pushes;
-use super::outbox::{Outbox, Ticket};
+use super::outbox::Outbox;
 use super::reply::{Expected, Reply};
 use super::supervisor::{Supervisor, in_time};
+use super::ticket::Ticket;
 use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result};
 
 #[derive(Clone)]
@@ -18,7 +18,6 @@ pub(super) struct Link {
     commands: Arc<Outbox>,
     /// That of the socket that subscribes, if the connection was opened for that.
     subscriptions: Option<Arc<Outbox>>,
-    protocol: ProtocolVersion,
 }
 
 impl Link {
@@ -29,45 +28,57 @@ impl Link {
         in_time(&context, Self::connect(&context, sink)).await
     }
 
+    /// Connects when there is a request. Which protocol the server will agree to is not known yet, so what
+    /// subscribes has a socket of its own.
+    pub(super) fn open_lazily(
+        context: &Arc<ClientContext>,
+        sink: Option<Arc<dyn PushSink>>,
+    ) -> Self {
+        let supervise = |sink| Supervisor {
+            context: Arc::clone(context),
+            protocol: context.protocol(),
+            sink,
+        };
+        Self {
+            commands: supervise(None).start_lazily(),
+            subscriptions: sink.map(|sink| supervise(Some(sink)).start_lazily()),
+        }
+    }
+
     async fn connect(
         context: &Arc<ClientContext>,
         sink: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
-        let supervise = |protocol, pushes, sink| Supervisor {
+        let supervise = |protocol, sink| Supervisor {
             context: Arc::clone(context),
             protocol,
-            pushes,
             sink,
         };
-        let greeted = greet(context, context.protocol()).await?;
-        let protocol = greeted.protocol;
-        let (commands, subscriptions) = match (protocol, sink) {
+        let protocol = context.protocol();
+        let greeted = greet(context, protocol).await?;
+        let (commands, subscriptions) = match (greeted.protocol, sink) {
+            (_, None) => (supervise(protocol, None).start(greeted), None),
             (ProtocolVersion::RESP3, sink) => {
-                let subscribes = sink.is_some();
-                let outbox = supervise(Protocol::Resp3, Pushes::Typed, sink).start(greeted);
-                (Arc::clone(&outbox), subscribes.then_some(outbox))
-            }
-            (_, None) => {
-                let outbox = supervise(Protocol::Resp2, Pushes::None, None).start(greeted);
-                (outbox, None)
+                // Under RESP2 one socket would not be enough, so every later connection is to be like this.
+                let outbox = supervise(Protocol::Resp3, sink).start(greeted);
+                (Arc::clone(&outbox), Some(outbox))
             }
             // A RESP2 socket that subscribes can do nothing else.
             (_, sink) => {
-                let subscriber = greet(context, Protocol::Resp2).await?;
-                let subscriber = supervise(Protocol::Resp2, Pushes::Arrays, sink).start(subscriber);
-                let commands = supervise(Protocol::Resp2, Pushes::None, None).start(greeted);
+                let subscriber = greet(context, protocol).await?;
+                let subscriber = supervise(protocol, sink).start(subscriber);
+                let commands = supervise(protocol, None).start(greeted);
                 (commands, Some(subscriber))
             }
         };
         Ok(Self {
             commands,
             subscriptions,
-            protocol,
         })
     }
 
-    pub(super) fn protocol(&self) -> ProtocolVersion {
-        self.protocol
+    pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
+        self.commands.protocol()
     }
 
     pub(super) fn command(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
@@ -80,7 +91,7 @@ impl Link {
 
     pub(super) fn subscriptions_are_lost(&self) -> bool {
         let subscriptions = self.subscriptions.as_ref();
-        subscriptions.is_some_and(|outbox| !outbox.is_served())
+        subscriptions.is_some_and(|outbox| !outbox.is_up())
     }
 
     /// SUBSCRIBE, UNSUBSCRIBE and their like, for one channel.

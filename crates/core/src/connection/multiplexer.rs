@@ -3,77 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use redis::{PushInfo, PushKind, Value};
-use tokio::sync::oneshot;
+use redis::{ProtocolVersion, PushInfo, PushKind, Value};
+use tokio::time::Instant;
 
 use super::PushSink;
-use super::reply::{Collector, Expected, Reply};
-use crate::{Delivery, Error, ErrorKind, InFlight, Result};
-
-/// One request on its way.
-#[derive(Debug)]
-pub(super) struct Request {
-    /// Its place among all requests of its outbox.
-    number: u64,
-    collector: Collector,
-    waiter: oneshot::Sender<Result<Reply>>,
-    /// How many bytes it has.
-    size: usize,
-    /// A closing client waits for the reply, also if the caller does not. `None` once it is withdrawn.
-    in_flight: Option<InFlight>,
-    /// It goes its way also if nobody waits for the reply.
-    unattended: bool,
-}
-
-impl Request {
-    pub(super) fn new(
-        number: u64,
-        expected: Expected,
-        size: usize,
-        in_flight: InFlight,
-    ) -> (Self, oneshot::Receiver<Result<Reply>>) {
-        let (waiter, reply) = oneshot::channel();
-        let request = Self {
-            number,
-            collector: Collector::new(expected),
-            waiter,
-            size,
-            in_flight: Some(in_flight),
-            unattended: false,
-        };
-        (request, reply)
-    }
-
-    pub(super) fn unattended(mut self, unattended: bool) -> Self {
-        self.unattended = unattended;
-        self
-    }
-
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
-    pub(super) fn size(&self) -> usize {
-        self.size
-    }
-
-    /// Whether it is to be sent, if it was not yet.
-    pub(super) fn is_wanted(&self) -> bool {
-        // A caller can also give up while the driver has the request, and the driver give it back.
-        self.in_flight.is_some() && (self.unattended || !self.waiter.is_closed())
-    }
-
-    /// Keeps it from being sent.
-    pub(super) fn withdraw(&mut self) {
-        self.in_flight = None;
-    }
-
-    /// Tells the caller that it failed.
-    pub(super) fn fail(self, error: Error) {
-        // Nobody listens if the call was cancelled.
-        let _ = self.waiter.send(Err(error));
-    }
-}
+use super::reply::Expected;
+use super::request::Request;
+use crate::{Error, ErrorKind, Result};
 
 /// How pushes are told from replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +22,17 @@ pub(super) enum Pushes {
     Arrays,
 }
 
+impl Pushes {
+    /// How they come on a connection that speaks `protocol`, and perhaps subscribes.
+    pub(super) fn of(protocol: ProtocolVersion, subscribes: bool) -> Self {
+        match (protocol, subscribes) {
+            (ProtocolVersion::RESP3, _) => Self::Typed,
+            (_, true) => Self::Arrays,
+            (_, false) => Self::None,
+        }
+    }
+}
+
 /// The requests of one connection, in the order of their bytes.
 pub(super) struct Multiplexer {
     requests: VecDeque<Request>,
@@ -93,8 +40,18 @@ pub(super) struct Multiplexer {
     sent: usize,
     /// How many bytes of the last one of those the socket has not taken yet.
     unsent_bytes_of_last: usize,
+    /// No request is due before; `None`: none is.
+    earliest: Option<Instant>,
+    /// How many bytes of requests are kept, to be sent again.
+    kept: usize,
     pushes: Pushes,
     sink: Option<Arc<dyn PushSink>>,
+}
+
+/// What a lost connection leaves to be sent on the next one: the requests, and their bytes.
+pub(super) struct Unsent {
+    pub(super) bytes: Vec<u8>,
+    pub(super) requests: VecDeque<Request>,
 }
 
 impl Multiplexer {
@@ -103,6 +60,8 @@ impl Multiplexer {
             requests: VecDeque::new(),
             sent: 0,
             unsent_bytes_of_last: 0,
+            earliest: None,
+            kept: 0,
             pushes,
             sink,
         }
@@ -110,17 +69,55 @@ impl Multiplexer {
 
     /// Notes requests whose bytes follow those of the requests before.
     pub(super) fn add(&mut self, requests: impl IntoIterator<Item = Request>) {
-        self.requests.extend(requests);
+        for request in requests {
+            self.earliest = sooner(self.earliest, request.due());
+            self.kept += request.kept();
+            self.requests.push_back(request);
+        }
+    }
+
+    /// How many requests have no reply yet.
+    pub(super) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// How many bytes of them are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// When to [`expire`](Self::expire) next.
+    pub(super) fn earliest(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// Fails the requests whose deadline is over. Their replies are still to come.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.earliest = None;
+        for request in &mut self.requests {
+            if !request.expire(now, "no reply") {
+                self.earliest = sooner(self.earliest, request.due());
+            }
+        }
+    }
+
+    /// Whether somebody waits for the reply to a request that was made before the peer was last asked for a
+    /// sign of life.
+    pub(super) fn has_patience(&self) -> bool {
+        let mut backwards = self.requests.iter().rev();
+        backwards.any(|request| request.expected() == Expected::SignOfLife)
+            && backwards.any(Request::is_awaited)
     }
 
     /// Notes that the socket has taken `bytes` more.
     pub(super) fn wrote(&mut self, mut bytes: usize) {
         while bytes > 0 {
             if self.unsent_bytes_of_last == 0 {
-                let Some(next) = self.requests.get(self.sent) else {
+                let Some(next) = self.requests.get_mut(self.sent) else {
                     return;
                 };
-                self.unsent_bytes_of_last = next.size;
+                next.set_sent();
+                self.unsent_bytes_of_last = next.size();
                 self.sent += 1;
             }
             let taken = bytes.min(self.unsent_bytes_of_last);
@@ -160,7 +157,7 @@ impl Multiplexer {
 
     fn confirmation_is_due(&self) -> bool {
         let first = self.requests.front();
-        first.is_some_and(|request| request.collector.awaits_confirmation())
+        first.is_some_and(|request| request.expected() == Expected::Confirmation)
     }
 
     fn reply(&mut self, value: Value) -> Result<()> {
@@ -173,31 +170,56 @@ impl Multiplexer {
         let Some(request) = self.requests.front_mut() else {
             return Ok(());
         };
-        if let Some(reply) = request.collector.take(value)
-            && let Some(request) = self.requests.pop_front()
-        {
+        if request.take(value) {
             self.sent -= 1;
-            // Nobody listens if the call was cancelled.
-            let _ = request.waiter.send(Ok(reply));
+            self.kept -= request.kept();
+            self.requests.pop_front();
         }
         Ok(())
     }
 
-    /// Fails what the socket took a byte of because of `cause`: it may have run. Returns the rest.
-    pub(super) fn fail_sent(&mut self, cause: &Error) -> VecDeque<Request> {
-        let unsent = self.requests.split_off(self.sent);
-        for request in self.requests.drain(..) {
-            request.fail(cause.clone().with_delivery(Delivery::Unknown));
+    /// Gives up the connection because of `cause`. What the socket took a byte of fails, because it may have
+    /// run, unless it may run twice. The rest is returned; `bytes` are those that the socket has not taken.
+    pub(super) fn lose(&mut self, cause: &Error, bytes: &[u8]) -> Unsent {
+        let mut unsent = self.take_unsent(bytes);
+        let mut replayed = Unsent {
+            bytes: Vec::new(),
+            requests: VecDeque::new(),
+        };
+        for mut request in self.requests.drain(..) {
+            match request.replay() {
+                Some(bytes) => {
+                    replayed.bytes.extend_from_slice(bytes);
+                    replayed.requests.push_back(request);
+                }
+                None => request.fail(cause.clone()),
+            }
         }
         self.sent = 0;
+        self.kept = 0;
         self.unsent_bytes_of_last = 0;
-        unsent
+        if replayed.requests.is_empty() {
+            return unsent;
+        }
+        replayed.bytes.append(&mut unsent.bytes);
+        replayed.requests.append(&mut unsent.requests);
+        replayed
     }
 
-    /// How many bytes of a request that is being sent the socket has not taken yet.
-    pub(super) fn unsent_bytes_of_last(&self) -> usize {
-        self.unsent_bytes_of_last
+    /// Takes out what the socket has taken no byte of; `bytes` are those that it has not taken.
+    pub(super) fn take_unsent(&mut self, bytes: &[u8]) -> Unsent {
+        let requests = self.requests.split_off(self.sent);
+        self.kept -= requests.iter().map(Request::kept).sum::<usize>();
+        let begun = self.unsent_bytes_of_last;
+        Unsent {
+            bytes: bytes.get(begun..).unwrap_or_default().to_vec(),
+            requests,
+        }
     }
+}
+
+pub(super) fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }
 
 enum Received {
@@ -240,16 +262,37 @@ fn array_push(mut parts: Vec<Value>) -> Received {
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
+    use std::time::Duration;
 
+    use parking_lot::Mutex;
+    use tokio::sync::oneshot;
+
+    use super::super::reply::Reply;
+    use super::super::request::RequestKind;
     use super::*;
+    use crate::{Deadline, Delivery, InFlight};
 
     type Waiter = oneshot::Receiver<Result<Reply>>;
 
     const SIZE: usize = 10;
 
     fn add(multiplexer: &mut Multiplexer, expected: Expected) -> Waiter {
-        let (request, reply) = Request::new(0, expected, SIZE, InFlight::uncounted());
+        add_with(multiplexer, expected, None, false)
+    }
+
+    fn add_with(
+        multiplexer: &mut Multiplexer,
+        expected: Expected,
+        timeout: Option<Duration>,
+        is_replayed: bool,
+    ) -> Waiter {
+        let kind = RequestKind {
+            expected,
+            in_flight: InFlight::uncounted(Deadline::after(timeout)),
+            is_unattended: false,
+            is_replayed,
+        };
+        let (request, reply) = Request::new(0, kind, &[b'x'; SIZE]);
         multiplexer.add([request]);
         reply
     }
@@ -364,12 +407,66 @@ mod tests {
         multiplexer.wrote(1);
         multiplexer.wrote(SIZE);
         multiplexer.receive(Value::Okay).unwrap();
-        assert_eq!(multiplexer.unsent_bytes_of_last(), SIZE - 1);
-        let unsent = multiplexer.fail_sent(&Error::new(ErrorKind::Disconnected, "lost"));
+        let unsent = multiplexer.lose(&lost(), &[b'x'; SIZE * 3 - 1]);
         assert_eq!(value(&mut waiters[0]), Some(Value::Okay));
-        let lost = waiters[1].try_recv().unwrap().unwrap_err();
-        assert_eq!(lost.delivery(), Some(Delivery::Unknown));
-        assert_eq!(unsent.len(), 2);
+        assert_eq!(delivery(&mut waiters[1]), Some(Delivery::Unknown));
+        assert_eq!((unsent.requests.len(), unsent.bytes.len()), (2, 2 * SIZE));
         assert!(waiters[2].try_recv().is_err(), "still on its way");
+    }
+
+    #[test]
+    fn what_may_run_twice_is_to_be_sent_again_from_its_first_byte_and_before_the_rest() {
+        let mut multiplexer = Multiplexer::new(Pushes::None, None);
+        let mut once = add_with(&mut multiplexer, Expected::One, None, false);
+        let mut twice = add_with(&mut multiplexer, Expected::Each(2), None, true);
+        drop(add_with(&mut multiplexer, Expected::One, None, true));
+        let _unsent = add(&mut multiplexer, Expected::One);
+        multiplexer.wrote(3 * SIZE);
+        assert_eq!(multiplexer.kept(), 2 * SIZE);
+        let mut unsent = multiplexer.lose(&lost(), &[b'y'; SIZE]);
+        assert_eq!(delivery(&mut once), Some(Delivery::Unknown));
+        assert_eq!(unsent.bytes, [[b'x'; SIZE], [b'y'; SIZE]].concat());
+        // If it comes to no connection any more, it may have run all the same.
+        unsent.requests[0].fail(lost());
+        assert_eq!(delivery(&mut twice), Some(Delivery::Unknown));
+    }
+
+    #[test]
+    fn a_request_fails_by_its_deadline_and_its_reply_is_still_its_own() {
+        let mut multiplexer = Multiplexer::new(Pushes::None, None);
+        let timeout = |seconds| Some(Duration::from_secs(seconds));
+        let now = Instant::now();
+        let mut late = add_with(&mut multiplexer, Expected::One, timeout(1), false);
+        let mut later = add_with(&mut multiplexer, Expected::One, timeout(3), false);
+        let mut never = add(&mut multiplexer, Expected::One);
+        multiplexer.wrote(3 * SIZE);
+        assert!(multiplexer.earliest().unwrap() < now + Duration::from_secs(2));
+        multiplexer.expire(now + Duration::from_secs(2));
+        assert_eq!(delivery(&mut late), Some(Delivery::Unknown));
+        assert!(multiplexer.earliest().unwrap() > now + Duration::from_secs(2));
+        for number in 1..=3 {
+            multiplexer.receive(Value::Int(number)).unwrap();
+        }
+        assert_eq!(value(&mut later), Some(Value::Int(2)));
+        assert_eq!(value(&mut never), Some(Value::Int(3)));
+    }
+
+    #[test]
+    fn who_asked_the_server_before_us_is_waited_for_and_who_asked_after_is_not() {
+        let mut multiplexer = Multiplexer::new(Pushes::None, None);
+        let before = add(&mut multiplexer, Expected::One);
+        multiplexer.add([Request::heartbeat(SIZE)]);
+        let _after = add(&mut multiplexer, Expected::One);
+        assert!(multiplexer.has_patience());
+        drop(before);
+        assert!(!multiplexer.has_patience());
+    }
+
+    fn lost() -> Error {
+        Error::new(ErrorKind::Disconnected, "lost")
+    }
+
+    fn delivery(waiter: &mut Waiter) -> Option<Delivery> {
+        waiter.try_recv().unwrap().unwrap_err().delivery()
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Expected {
     Transaction(usize),
     /// The confirmation of one subscription or its end, which comes as a push.
     Confirmation,
+    /// One reply to a question of our own.
+    SignOfLife,
 }
 
 /// The replies of one request, put together.
@@ -43,16 +45,14 @@ impl Collector {
         }
     }
 
-    pub(super) fn awaits_confirmation(&self) -> bool {
-        self.expected == Expected::Confirmation
-    }
-
     /// Takes the next reply; returns the whole once it is complete.
     pub(super) fn take(&mut self, value: Value) -> Option<Reply> {
         let index = self.seen;
         self.seen += 1;
         match self.expected {
-            Expected::One | Expected::Confirmation => Some(Reply::One(value)),
+            Expected::One | Expected::Confirmation | Expected::SignOfLife => {
+                Some(Reply::One(value))
+            }
             Expected::Each(count) => {
                 self.values.push(value);
                 (self.seen == count).then(|| Reply::Each(std::mem::take(&mut self.values)))

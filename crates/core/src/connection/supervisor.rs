@@ -9,37 +9,49 @@ use super::backoff::Backoff;
 use super::driver::Driver;
 use super::handshake::{Greeted, greet};
 use super::multiplexer::{Multiplexer, Pushes};
-use super::outbox::{Outbox, OutboxLimits};
+use super::outbox::Outbox;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
 
-/// What a socket is for.
+/// Serves one outbox.
 pub(super) struct Supervisor {
     pub(super) context: Arc<ClientContext>,
-    /// The protocol that the first connection agreed to, which every later one asks for.
+    /// What every connection asks for.
     pub(super) protocol: Protocol,
-    pub(super) pushes: Pushes,
+    /// Takes the pushes, if the socket is one that subscribes.
     pub(super) sink: Option<Arc<dyn PushSink>>,
 }
 
 impl Supervisor {
     /// Starts the task that serves the returned outbox, beginning with the connection that is there.
     pub(super) fn start(self, greeted: Greeted) -> Arc<Outbox> {
-        let options = self.context.options();
-        let outbox = Outbox::new(OutboxLimits {
-            requests: options.request_queue_size(),
-            bytes: options.request_queue_bytes(),
-        });
-        let served = Served {
-            outbox: Arc::clone(&outbox),
-            cause: self.context.closed_error(),
-        };
+        let outbox = Outbox::new(self.context.options(), self.context.options().replay());
+        let served = Served::new(&outbox, self.context.closed_error());
         let driver = self.driver(greeted, &outbox);
         let context = Arc::clone(&self.context);
-        context.spawn(self.serve(driver, served));
+        drop(context.spawn(async move { self.serve(driver, served).await }));
         outbox
     }
 
-    async fn serve(self, mut driver: Driver, mut served: Served) {
+    /// Starts the task that serves the returned outbox, and connects once there is a request in it.
+    pub(super) fn start_lazily(self) -> Arc<Outbox> {
+        let outbox = Outbox::new(self.context.options(), self.context.options().replay());
+        let served = Served::new(&outbox, self.context.closed_error());
+        let context = Arc::clone(&self.context);
+        drop(context.spawn(async move {
+            served.outbox.wanted().await;
+            // Boxed, as every future that connects: it is large, and a client that is connected has none.
+            match Box::pin(self.connect_first(&served.outbox)).await {
+                Ok(greeted) => {
+                    let driver = self.driver(greeted, &served.outbox);
+                    self.serve(driver, served).await;
+                }
+                Err(cause) => served.end(cause),
+            }
+        }));
+        outbox
+    }
+
+    async fn serve(&self, mut driver: Driver, served: Served) {
         let longest_delay = self.context.options().reconnect_delay();
         let mut backoff = Backoff::new(longest_delay);
         loop {
@@ -49,28 +61,32 @@ impl Supervisor {
             if began.elapsed() > longest_delay {
                 backoff = Backoff::new(longest_delay);
             }
-            self.context.set_disconnected(lost.clone());
-            if !self.context.options().auto_reconnect() {
-                served.cause = lost;
-                return;
+            self.context.set_disconnected(&lost);
+            if !self.context.reconnects_after(&lost) {
+                return served.end(lost);
             }
-            let greeted = self.reconnect(&mut backoff).await;
-            // Before anybody hears of the connection: whoever does may use it.
-            driver = self.driver(greeted, &served.outbox);
-            self.context.set_reconnected();
-            if let Some(sink) = &self.sink {
-                Arc::clone(sink).reconnected();
+            match Box::pin(self.reconnect(&mut backoff, &served.outbox)).await {
+                Ok(greeted) => {
+                    // Before anybody hears of the connection: whoever does may use it.
+                    driver = self.driver(greeted, &served.outbox);
+                    self.context.set_reconnected();
+                    if let Some(sink) = &self.sink {
+                        Arc::clone(sink).reconnected();
+                    }
+                }
+                Err(cause) => return served.end(cause),
             }
         }
     }
 
     fn driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Driver {
+        let pushes = Pushes::of(greeted.protocol, self.sink.is_some());
         Driver::new(
-            greeted.socket,
-            greeted.decoder,
-            Multiplexer::new(self.pushes, self.sink.clone()),
+            greeted,
+            Multiplexer::new(pushes, self.sink.clone()),
             Arc::clone(outbox),
-            self.context.closed_error(),
+            self.context.options().heartbeat(),
+            self.context.cut_error(),
         )
     }
 
@@ -80,22 +96,60 @@ impl Supervisor {
         self.context.error(ErrorKind::Disconnected, message)
     }
 
+    /// Makes the first connection of a lazy client.
+    async fn connect_first(&self, outbox: &Outbox) -> Result<Greeted> {
+        let cause = match self.connect(outbox).await {
+            Ok(greeted) => {
+                self.context.set_connected();
+                return Ok(greeted);
+            }
+            Err(cause) => cause,
+        };
+        self.context.set_disconnected(&cause);
+        outbox.set_down(&cause);
+        if !self.context.reconnects_after(&cause) {
+            return Err(cause);
+        }
+        let mut backoff = Backoff::new(self.context.options().reconnect_delay());
+        let greeted = self.reconnect(&mut backoff, outbox).await?;
+        self.context.set_reconnected();
+        Ok(greeted)
+    }
+
     /// Tries until it succeeds, whatever the server says: a password, an address or a limit may be
     /// mended at any time.
-    async fn reconnect(&self, backoff: &mut Backoff) -> Greeted {
+    async fn reconnect(&self, backoff: &mut Backoff, outbox: &Outbox) -> Result<Greeted> {
         let mut attempt = 0_u64;
         loop {
             let delay = backoff.next_delay();
             attempt += 1;
             self.context
                 .emit(ClientEvent::ReconnectAttempt { attempt, delay });
-            tokio::time::sleep(delay).await;
-            match in_time(&self.context, greet(&self.context, self.protocol)).await {
-                Ok(greeted) => return greeted,
-                Err(cause) => self
-                    .context
-                    .emit(ClientEvent::ReconnectFailed { attempt, cause }),
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                never = outbox.expire_all() => match never {},
             }
+            let cause = match self.connect(outbox).await {
+                Ok(greeted) => return Ok(greeted),
+                Err(cause) => cause,
+            };
+            self.context.set_disconnect_cause(&cause);
+            outbox.set_down(&cause);
+            self.context.emit(ClientEvent::ReconnectFailed {
+                attempt,
+                cause: cause.clone(),
+            });
+            if !self.context.reconnects_after(&cause) {
+                return Err(cause);
+            }
+        }
+    }
+
+    /// Tries once; the deadlines of what waits hold meanwhile.
+    async fn connect(&self, outbox: &Outbox) -> Result<Greeted> {
+        tokio::select! {
+            greeted = in_time(&self.context, greet(&self.context, self.protocol)) => greeted,
+            never = outbox.expire_all() => match never {},
         }
     }
 }
@@ -119,9 +173,24 @@ pub(super) async fn in_time<T>(
 }
 
 /// An outbox that is served. Once it is not any more, whatever ended that, it takes nothing.
-struct Served {
+pub(super) struct Served {
     outbox: Arc<Outbox>,
     cause: Error,
+}
+
+impl Served {
+    /// `closed` is why, if nothing else ends it.
+    pub(super) fn new(outbox: &Arc<Outbox>, closed: Error) -> Self {
+        Self {
+            outbox: Arc::clone(outbox),
+            cause: closed,
+        }
+    }
+
+    /// Ends it because of `cause`.
+    pub(super) fn end(mut self, cause: Error) {
+        self.cause = cause;
+    }
 }
 
 impl Drop for Served {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientOptions, DisconnectedBehavior, Overflow, Protocol, SocketOptions};
+use super::{
+    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReplayFilter, SocketOptions, duration,
+};
 use crate::{Error, Result};
 
 /// Sets [`ClientOptions`]; every option has a default, and [`build`](Self::build) checks them all.
@@ -34,10 +36,16 @@ pub struct ClientOptionsBuilder {
     pub(super) command_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub(super) shutdown_timeout: Duration,
+    pub(super) lazy_connect: bool,
+    pub(super) ping_before_activate: bool,
     pub(super) auto_reconnect: bool,
     #[serde(with = "humantime_serde")]
     pub(super) reconnect_delay: Duration,
+    pub(super) suspend_reconnect_on_protocol_failure: bool,
+    #[serde(with = "duration")]
+    pub(super) heartbeat: Option<Duration>,
     pub(super) disconnected_behavior: DisconnectedBehavior,
+    pub(super) replay: ReplayFilter,
     pub(super) request_queue_size: usize,
     pub(super) request_queue_bytes: usize,
     pub(super) max_reply_size: usize,
@@ -58,10 +66,15 @@ impl Default for ClientOptionsBuilder {
             // lettuce waits 60 s, which a script's caller would take for a hang.
             command_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(2),
+            lazy_connect: false,
+            ping_before_activate: true,
             auto_reconnect: true,
             // lettuce goes up to 30 s, which a player would call an outage of its own.
             reconnect_delay: Duration::from_secs(2),
+            suspend_reconnect_on_protocol_failure: false,
+            heartbeat: Some(Duration::from_secs(15)),
             disconnected_behavior: DisconnectedBehavior::Queue,
+            replay: ReplayFilter::none(),
             request_queue_size: 65_536,
             request_queue_bytes: 64 * 1024 * 1024,
             max_reply_size: 512 * 1024 * 1024,
@@ -97,6 +110,19 @@ impl ClientOptionsBuilder {
         self
     }
 
+    /// Whether the client connects only when its first call is made. Default false; true lets a client be
+    /// opened while its server is down.
+    pub fn lazy_connect(mut self, lazy_connect: bool) -> Self {
+        self.lazy_connect = lazy_connect;
+        self
+    }
+
+    /// Whether a new connection has to answer a PING before it is used. Default true, as in lettuce.
+    pub fn ping_before_activate(mut self, ping_before_activate: bool) -> Self {
+        self.ping_before_activate = ping_before_activate;
+        self
+    }
+
     /// Whether a connection that is lost is made again, for ever and whatever the server says. Default
     /// true; otherwise the client's calls fail from then on.
     pub fn auto_reconnect(mut self, auto_reconnect: bool) -> Self {
@@ -111,6 +137,22 @@ impl ClientOptionsBuilder {
         self
     }
 
+    /// Whether reconnecting ends when the server was reached and its answer is no: a wrong password, a
+    /// database that is not there, something that is no Redis. Default false, because such a thing may be
+    /// mended; true makes the client's calls fail from then on, with that answer. As in lettuce.
+    pub fn suspend_reconnect_on_protocol_failure(mut self, suspend: bool) -> Self {
+        self.suspend_reconnect_on_protocol_failure = suspend;
+        self
+    }
+
+    /// How long a connection may be silent before the server is asked for a sign of life, 10 ms or more. If
+    /// there is none for as long again, and no call that was sent before has time left, the connection is
+    /// replaced. `None` (`"off"` in a config file) never asks. Default 15 s.
+    pub fn heartbeat(mut self, heartbeat: impl Into<Option<Duration>>) -> Self {
+        self.heartbeat = heartbeat.into();
+        self
+    }
+
     /// What a call does while the client is disconnected and reconnecting. Default
     /// [`DisconnectedBehavior::Queue`].
     pub fn disconnected_behavior(mut self, behavior: DisconnectedBehavior) -> Self {
@@ -118,7 +160,15 @@ impl ClientOptionsBuilder {
         self
     }
 
-    /// How many requests may wait to be sent, at least 1. Default 65 536. One more is refused.
+    /// The commands that are sent again if the connection is lost before their reply came, and so may run
+    /// twice. Default [`ReplayFilter::none`]. Sessions and blocking commands are never sent again.
+    pub fn replay(mut self, replay: ReplayFilter) -> Self {
+        self.replay = replay;
+        self
+    }
+
+    /// How many requests may wait to be sent or for their reply, at least 1; a pipeline is one. Default
+    /// 65 536. One more is refused.
     pub fn request_queue_size(mut self, request_queue_size: usize) -> Self {
         self.request_queue_size = request_queue_size;
         self

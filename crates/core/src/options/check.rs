@@ -14,6 +14,9 @@ const KEEPALIVE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::f
 const USER_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_millis(i32::MAX as u64);
 
+/// A shorter one would take a server that is merely busy for one that is gone.
+const HEARTBEAT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::MAX;
+
 impl ClientOptionsBuilder {
     pub(super) fn check(&self) -> Result<()> {
         for (name, timeout) in [
@@ -40,6 +43,12 @@ impl ClientOptionsBuilder {
             }
         }
         for (name, duration, range, allowed) in [
+            (
+                "heartbeat",
+                self.heartbeat,
+                HEARTBEAT,
+                "10ms or more, or off",
+            ),
             (
                 "socket.keepalive",
                 self.socket.keepalive(),

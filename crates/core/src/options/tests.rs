@@ -11,8 +11,13 @@ fn the_defaults() {
     assert_eq!(options.connect_timeout(), Duration::from_secs(10));
     assert_eq!(options.command_timeout(), Duration::from_secs(10));
     assert_eq!(options.shutdown_timeout(), Duration::from_secs(2));
+    assert!(!options.lazy_connect());
+    assert!(options.ping_before_activate());
     assert!(options.auto_reconnect());
     assert_eq!(options.reconnect_delay(), Duration::from_secs(2));
+    assert!(!options.suspend_reconnect_on_protocol_failure());
+    assert_eq!(options.heartbeat(), Some(Duration::from_secs(15)));
+    assert_eq!(options.replay(), &ReplayFilter::none());
     assert_eq!(options.disconnected_behavior(), DisconnectedBehavior::Queue);
     assert_eq!(options.request_queue_size(), 65_536);
     assert_eq!(options.request_queue_bytes(), 67_108_864);
@@ -48,8 +53,13 @@ fn unusual() -> ClientOptions {
         .connect_timeout(Duration::from_millis(500))
         .command_timeout(Duration::from_secs(90))
         .shutdown_timeout(Duration::ZERO)
+        .lazy_connect(true)
+        .ping_before_activate(false)
         .auto_reconnect(false)
         .reconnect_delay(Duration::from_secs(5))
+        .suspend_reconnect_on_protocol_failure(true)
+        .heartbeat(None)
+        .replay(ReplayFilter::commands(["mget", "GET"]))
         .disconnected_behavior(DisconnectedBehavior::Reject)
         .request_queue_size(5)
         .request_queue_bytes(6)
@@ -72,8 +82,13 @@ fn every_setter_reaches_its_getter() {
     assert_eq!(options.connect_timeout(), Duration::from_millis(500));
     assert_eq!(options.command_timeout(), Duration::from_secs(90));
     assert_eq!(options.shutdown_timeout(), Duration::ZERO);
+    assert!(options.lazy_connect());
+    assert!(!options.ping_before_activate());
     assert!(!options.auto_reconnect());
     assert_eq!(options.reconnect_delay(), Duration::from_secs(5));
+    assert!(options.suspend_reconnect_on_protocol_failure());
+    assert_eq!(options.heartbeat(), None);
+    assert_eq!(options.replay(), &ReplayFilter::commands(["GET", "MGET"]));
     assert_eq!(
         options.disconnected_behavior(),
         DisconnectedBehavior::Reject
@@ -103,9 +118,14 @@ fn the_written_form() {
         "connect_timeout": "500ms",
         "command_timeout": "1m 30s",
         "shutdown_timeout": "0s",
+        "lazy_connect": true,
+        "ping_before_activate": false,
         "auto_reconnect": false,
         "reconnect_delay": "5s",
+        "suspend_reconnect_on_protocol_failure": true,
+        "heartbeat": "off",
         "disconnected_behavior": "reject",
+        "replay": ["GET", "MGET"],
         "request_queue_size": 5,
         "request_queue_bytes": 6,
         "max_reply_size": 7,
@@ -208,6 +228,10 @@ fn values_out_of_range_are_refused() {
             "`listener_queue_bytes` is 0; it must be at least 1",
         ),
         (
+            new().heartbeat(Duration::from_millis(9)),
+            "`heartbeat` is 9ms; it must be 10ms or more, or off",
+        ),
+        (
             keepalive(Duration::from_millis(999)),
             "`socket.keepalive` is 999ms; it must be 1s to 32767s, or off",
         ),
@@ -252,8 +276,10 @@ fn what_a_file_must_not_say() {
         (
             r#"{"comand_timeout": "1s"}"#,
             "unknown field `comand_timeout`, expected one of `connect_timeout`, \
-             `command_timeout`, `shutdown_timeout`, `auto_reconnect`, `reconnect_delay`, \
-             `disconnected_behavior`, `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
+             `command_timeout`, `shutdown_timeout`, `lazy_connect`, `ping_before_activate`, \
+             `auto_reconnect`, `reconnect_delay`, `suspend_reconnect_on_protocol_failure`, \
+             `heartbeat`, `disconnected_behavior`, `replay`, \
+             `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
              `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
              `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, `overflow`, `socket`",
         ),

@@ -1,0 +1,125 @@
+//! A connection that one caller has to itself.
+
+use std::fmt;
+use std::sync::Arc;
+
+use redis::{Cmd, Pipeline, Value};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::driver::Driver;
+use super::handshake::greet;
+use super::has_no_reply;
+use super::link::{all, one};
+use super::multiplexer::{Multiplexer, Pushes};
+use super::outbox::Outbox;
+use super::reply::Expected;
+use super::supervisor::{Served, in_time};
+use crate::route::upper_name;
+use crate::{ClientContext, Deadline, Error, ErrorKind, ReplayFilter, Result};
+
+/// A connection for one caller at a time, who may change it or let it block. It carries any command, so its
+/// owner looks at [`session_effect`](crate::route::session_effect) first.
+///
+/// Once lost it stays lost: what it was can not be made again. Dropping it ends it, and so does closing the
+/// client.
+pub struct ExclusiveConnection {
+    context: Arc<ClientContext>,
+    outbox: Arc<Outbox>,
+    _driver: AbortOnDropHandle<()>,
+}
+
+impl ExclusiveConnection {
+    /// Opens one for the client that `context` describes. Must be polled on its I/O runtime.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from connecting, within the option `connect_timeout`.
+    pub async fn open_async(context: &Arc<ClientContext>) -> Result<Self> {
+        let greeted = in_time(context, greet(context, context.protocol())).await?;
+        let outbox = Outbox::new(context.options(), &ReplayFilter::none());
+        let pushes = Pushes::of(greeted.protocol, false);
+        let driver = Driver::new(
+            greeted,
+            Multiplexer::new(pushes, None),
+            Arc::clone(&outbox),
+            // A PING would be queued in a transaction, and be answered late by a command that blocks.
+            None,
+            context.cut_error(),
+        );
+        let served = Served::new(&outbox, context.closed_error());
+        let address = context.uri().address();
+        let lost = move |reason| {
+            let message = format!("the connection to {address} was lost: {reason}");
+            Error::new(ErrorKind::Disconnected, message)
+        };
+        let drive = async move { served.end(driver.run(lost).await) };
+        Ok(Self {
+            _driver: AbortOnDropHandle::new(context.spawn(drive)),
+            context: Arc::clone(context),
+            outbox,
+        })
+    }
+
+    /// Sends `cmd` and completes with its reply. An error reply is a [`Value::ServerError`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] at `deadline`, [`ErrorKind::Closed`] and [`ErrorKind::Disconnected`].
+    /// [`Error::delivery`] says whether the server may have run it.
+    pub async fn request_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
+        let call = async {
+            let in_flight = self.context.admit_until(deadline)?;
+            let ticket = self.outbox.put(cmd, Expected::One, in_flight)?;
+            if cmd.is_no_response() {
+                ticket.forget();
+                return Ok(Value::Nil);
+            }
+            one(ticket.reply().await?)
+        };
+        call.await
+            .map_err(|error| self.name(error, upper_name(cmd)))
+    }
+
+    /// Sends `pipeline` in one write and completes with its replies: one a command, or for an atomic
+    /// pipeline the one reply of EXEC.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_async`](Self::request_async).
+    pub async fn request_pipeline_async(
+        &self,
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<Vec<Value>> {
+        if has_no_reply(pipeline) {
+            return Ok(Vec::new());
+        }
+        let call = async {
+            let in_flight = self.context.admit_until(deadline)?;
+            let ticket = self.outbox.put_pipeline(pipeline, in_flight)?;
+            all(ticket.reply().await?, pipeline.len()).await
+        };
+        call.await.map_err(|error| self.name(error, "pipeline"))
+    }
+
+    /// Whether it can carry a command still, as far as is known.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.outbox.is_up()
+    }
+
+    fn name(&self, error: Error, command: impl Into<String>) -> Error {
+        error
+            .with_command(command)
+            .with_client(self.context.client_id())
+    }
+}
+
+impl fmt::Debug for ExclusiveConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExclusiveConnection")
+            .field("client", &self.context.client_id())
+            .field("is_open", &self.is_open())
+            .finish_non_exhaustive()
+    }
+}

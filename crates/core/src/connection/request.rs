@@ -1,0 +1,169 @@
+//! One request on its way, from its caller to its reply.
+
+use redis::Value;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::reply::{Collector, Expected, Reply};
+use crate::{Deadline, Delivery, Error, ErrorKind, InFlight, Result};
+
+/// What a request is, apart from its bytes.
+#[derive(Debug)]
+pub(super) struct RequestKind {
+    pub(super) expected: Expected,
+    pub(super) in_flight: InFlight,
+    /// It goes its way also if nobody waits for the reply.
+    pub(super) is_unattended: bool,
+    /// It may run twice, so it is sent again if its connection is lost.
+    pub(super) is_replayed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its place among all requests of its outbox.
+    number: u64,
+    expected: Expected,
+    collector: Collector,
+    /// `None` once it has its verdict.
+    waiter: Option<oneshot::Sender<Result<Reply>>>,
+    deadline: Deadline,
+    /// How many bytes it has.
+    size: usize,
+    /// The bytes, if it may be sent again.
+    copy: Option<Box<[u8]>>,
+    was_sent: bool,
+    /// A closing client waits for the reply, also if the caller does not. `None` once it is withdrawn.
+    in_flight: Option<InFlight>,
+    is_unattended: bool,
+}
+
+impl Request {
+    pub(super) fn new(
+        number: u64,
+        kind: RequestKind,
+        bytes: &[u8],
+    ) -> (Self, oneshot::Receiver<Result<Reply>>) {
+        let (waiter, reply) = oneshot::channel();
+        let request = Self {
+            number,
+            expected: kind.expected,
+            collector: Collector::new(kind.expected),
+            waiter: Some(waiter),
+            deadline: kind.in_flight.deadline(),
+            size: bytes.len(),
+            copy: kind.is_replayed.then(|| bytes.into()),
+            was_sent: false,
+            in_flight: Some(kind.in_flight),
+            is_unattended: kind.is_unattended,
+        };
+        (request, reply)
+    }
+
+    /// A question of our own, whose answer is of no interest but that it comes.
+    pub(super) fn heartbeat(size: usize) -> Self {
+        Self {
+            number: 0,
+            expected: Expected::SignOfLife,
+            collector: Collector::new(Expected::SignOfLife),
+            waiter: None,
+            deadline: Deadline::after(None),
+            size,
+            copy: None,
+            was_sent: false,
+            in_flight: None,
+            is_unattended: false,
+        }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many bytes it keeps while it is in flight.
+    pub(super) fn kept(&self) -> usize {
+        self.copy.as_ref().map_or(0, |copy| copy.len())
+    }
+
+    pub(super) fn expected(&self) -> Expected {
+        self.expected
+    }
+
+    /// Whether somebody waits for the reply.
+    pub(super) fn is_awaited(&self) -> bool {
+        let waiter = self.waiter.as_ref();
+        waiter.is_some_and(|waiter| !waiter.is_closed())
+    }
+
+    /// Whether it is to be sent, if it was not yet.
+    pub(super) fn is_wanted(&self) -> bool {
+        // A caller can also give up while the driver has the request, and the driver give it back.
+        self.in_flight.is_some() && (self.is_unattended || self.is_awaited())
+    }
+
+    /// Keeps it from being sent.
+    pub(super) fn withdraw(&mut self) {
+        self.in_flight = None;
+    }
+
+    /// When it is to fail, if it is still to have a verdict.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let at = self.deadline.at()?;
+        (self.is_awaited() || self.is_unattended && self.in_flight.is_some()).then_some(at)
+    }
+
+    /// Fails it if its deadline is over; `reason` says why it got no reply. Returns whether it did.
+    pub(super) fn expire(&mut self, now: Instant, reason: &str) -> bool {
+        let is_due = self.due().is_some() && self.deadline.is_over(now);
+        if is_due {
+            let timeout = self.deadline.timeout().unwrap_or_default();
+            let message = format!("{reason} within {timeout:?}");
+            self.fail(Error::new(ErrorKind::Timeout, message));
+        }
+        is_due
+    }
+
+    /// Takes the next reply, and hands the whole to the caller; returns whether it is complete.
+    pub(super) fn take(&mut self, value: Value) -> bool {
+        let Some(reply) = self.collector.take(value) else {
+            return false;
+        };
+        self.settle(Ok(reply));
+        true
+    }
+
+    /// Tells the caller that it failed, and whether it may have run.
+    pub(super) fn fail(&mut self, error: Error) {
+        let delivery = if self.was_sent {
+            Delivery::Unknown
+        } else {
+            Delivery::NotSent
+        };
+        self.settle(Err(error.with_delivery(delivery)));
+    }
+
+    fn settle(&mut self, verdict: Result<Reply>) {
+        self.in_flight = None;
+        if let Some(waiter) = self.waiter.take() {
+            // Nobody listens if the call was cancelled.
+            let _ = waiter.send(verdict);
+        }
+    }
+
+    /// Notes that the socket has taken a byte of it.
+    pub(super) fn set_sent(&mut self) {
+        self.was_sent = true;
+    }
+
+    /// The bytes to send again, if it may be and somebody waits for it still.
+    pub(super) fn replay(&mut self) -> Option<&[u8]> {
+        if !self.is_awaited() {
+            return None;
+        }
+        self.collector = Collector::new(self.expected);
+        self.copy.as_deref()
+    }
+}

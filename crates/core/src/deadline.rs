@@ -1,0 +1,52 @@
+//! When a call is given up.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The one deadline of a call, counted from when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    began: Instant,
+    timeout: Option<Duration>,
+}
+
+impl Deadline {
+    /// One that is `timeout` from now; `None`: never.
+    #[must_use]
+    pub fn after(timeout: impl Into<Option<Duration>>) -> Self {
+        Self {
+            began: Instant::now(),
+            timeout: timeout.into(),
+        }
+    }
+
+    /// The same call's, with another `timeout`.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Option<Duration>) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The moment; `None`: never.
+    #[must_use]
+    pub fn at(&self) -> Option<Instant> {
+        // What the clock cannot express is never.
+        self.began.checked_add(self.timeout?)
+    }
+
+    /// The time that the call has as a whole.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The time that is left; `None`: without end.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        Some(self.at()?.saturating_duration_since(Instant::now()))
+    }
+
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.at().is_some_and(|at| at <= now)
+    }
+}

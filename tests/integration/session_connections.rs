@@ -55,6 +55,9 @@ fn a_connection_that_was_lost_in_the_pool_is_not_handed_out() {
         let mut events = client.events();
         kill_connections(&server);
         expect_lost(&mut events);
+        // That of the client goes on; those of the pools are over.
+        let tasks = || host.manager.resources().alive_tasks();
+        eventually("their loss is noticed", || tasks() == 1);
         assert_eq!(client.session().unwrap().get("k"), Ok(1));
         client.commands().blpop::<_, Value>("none", 0.01).unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod aborted_transaction;
 mod backoff;
+mod confirmation;
 mod connect;
 mod deadline_timer;
 mod driver;
@@ -27,6 +28,7 @@ use crate::{ClientContext, ClientOptions, Delivery, Error, ErrorKind, RedisUri, 
 use link::{Link, all, one};
 
 pub use backoff::Backoff;
+pub use confirmation::Confirmation;
 pub use exclusive::ExclusiveConnection;
 pub use handshake::explain;
 pub use push_sink::PushSink;
@@ -173,23 +175,23 @@ impl Connection {
         call.await.map_err(|error| self.name(error, "pipeline"))
     }
 
-    /// Subscribes to `channel` and completes when the server has confirmed it.
+    /// Leaves a SUBSCRIBE to `channel` to be sent, after all that was left before. Does not wait.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] on a connection that was opened without a sink;
-    /// [`ErrorKind::Server`] if the server refuses; otherwise as [`request_async`](Self::request_async).
-    pub async fn subscribe_async(&self, channel: &[u8]) -> Result<()> {
-        self.confirm("SUBSCRIBE", channel).await
+    /// [`ErrorKind::Unsupported`] on a connection that was opened without a sink; otherwise as
+    /// [`request_async`](Self::request_async), except that the server is not heard yet.
+    pub fn begin_subscribe(&self, channel: &[u8]) -> Result<Confirmation> {
+        self.begin("SUBSCRIBE", channel)
     }
 
-    /// Unsubscribes from `channel` and completes when the server has confirmed it.
+    /// Leaves an UNSUBSCRIBE from `channel` to be sent, after all that was left before. Does not wait.
     ///
     /// # Errors
     ///
-    /// As [`subscribe_async`](Self::subscribe_async).
-    pub async fn unsubscribe_async(&self, channel: &[u8]) -> Result<()> {
-        self.confirm("UNSUBSCRIBE", channel).await
+    /// As [`begin_subscribe`](Self::begin_subscribe).
+    pub fn begin_unsubscribe(&self, channel: &[u8]) -> Result<Confirmation> {
+        self.begin("UNSUBSCRIBE", channel)
     }
 
     /// Whether the socket that subscribes is lost at this moment, and so has no subscriptions.
@@ -198,15 +200,16 @@ impl Connection {
         self.link.subscriptions_are_lost()
     }
 
-    async fn confirm(&self, command: &str, channel: &[u8]) -> Result<()> {
-        let call = async {
-            let mut cmd = redis::cmd(command);
-            cmd.arg(channel);
-            let ticket = self.link.subscription(&cmd, self.context.admit()?)?;
-            one(ticket.reply().await?)?.extract_error()?;
-            Ok(())
-        };
-        call.await.map_err(|error| self.name(error, command))
+    fn begin(&self, command: &'static str, channel: &[u8]) -> Result<Confirmation> {
+        let mut cmd = redis::cmd(command);
+        cmd.arg(channel);
+        let left = self.context.admit();
+        let left = left.and_then(|in_flight| self.link.subscription(&cmd, in_flight));
+        let client_id = self.context.client_id();
+        match left {
+            Ok(ticket) => Ok(Confirmation::new(ticket, command, client_id)),
+            Err(error) => Err(self.name(error, command)),
+        }
     }
 
     fn name(&self, error: Error, command: impl Into<String>) -> Error {

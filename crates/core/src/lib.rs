@@ -44,7 +44,7 @@ pub use client_context::{ClientContext, InFlight, Teardown};
 pub use client_id::ClientId;
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
-pub use connection::{Backoff, Connection, ExclusiveConnection, PushSink, explain};
+pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink, explain};
 pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use event::{ClientEvent, EventStream};

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use redis_manager_core::redis::{ToSingleRedisArg, cmd, from_redis_value};
 use redis_manager_core::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Delivery,
-    Error, ErrorKind, OpenRedisClient, PushSink, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Error,
+    ErrorKind, OpenRedisClient, PushSink, RedisUri, Result, ScriptHandle, ScriptRedisClient,
     in_callback, wait,
 };
 
@@ -136,7 +136,9 @@ impl RedisPubSubClient {
         let registration = Registration(Some((self, Arc::clone(&listener))));
         let _in_flight = self.0.context.admit()?;
         self.0.subscriptions.add(&listener)?;
-        self.settle(channel)
+        self.0
+            .subscriptions
+            .settle(&channel)
             .await
             .map_err(|error| error.with_command("SUBSCRIBE"))?;
         registration.complete()
@@ -216,7 +218,7 @@ impl RedisPubSubClient {
             }
         }
         if in_callback() {
-            self.settle_in_background(channel);
+            self.settle_in_background(&channel);
             return Ok(());
         }
         let deadline = self.0.context.shutdown_deadline();
@@ -226,7 +228,7 @@ impl RedisPubSubClient {
             }
             Ok(())
         });
-        let settled = self.settle(channel).await;
+        let settled = self.0.subscriptions.settle(&channel).await;
         ended.await?;
         match settled {
             // Without a connection there is nothing left to tell.
@@ -289,39 +291,13 @@ impl RedisPubSubClient {
         })
     }
 
-    /// Tells the server what it does not know of `channel`, and waits for that at most the command
-    /// timeout, the steps of other channels before it included. Goes on if nobody waits any more, so
-    /// that what the server was told is always noted.
-    async fn settle(&self, channel: Vec<u8>) -> Result<()> {
-        let client = self.clone();
-        let context = Arc::clone(&self.0.context);
-        let timeout = context.command_timeout();
-        let settled = async move {
-            let settling = tokio::spawn(async move { client.settle_now(&channel).await });
-            match tokio::time::timeout(timeout, settling).await {
-                Ok(Ok(settled)) => settled,
-                Ok(Err(error)) => Err(context
-                    .error(ErrorKind::Internal, "a task of the library failed")
-                    .with_source(error)),
-                Err(_) => Err(context
-                    .error(ErrorKind::Timeout, format!("no reply within {timeout:?}"))
-                    .with_delivery(Delivery::Unknown)),
-            }
-        };
-        self.0.context.resources().run(settled).await
-    }
-
-    fn settle_in_background(&self, channel: Vec<u8>) {
-        let client = self.clone();
-        self.0.context.spawn(async move {
-            if let Err(error) = client.settle_now(&channel).await {
+    fn settle_in_background(&self, channel: &[u8]) {
+        let settled = self.0.subscriptions.settle(channel);
+        drop(self.0.context.spawn(async move {
+            if let Err(error) = settled.await {
                 tracing::debug!(%error, "the server was not told of a listener that is gone");
             }
-        });
-    }
-
-    async fn settle_now(&self, channel: &[u8]) -> Result<()> {
-        self.0.subscriptions.settle(channel).await
+        }));
     }
 }
 
@@ -349,7 +325,7 @@ impl Drop for Registration<'_> {
             if let Some(callback) = listener.deactivate() {
                 listener.discard(callback);
             }
-            client.settle_in_background(channel.to_vec());
+            client.settle_in_background(channel);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who listens to what, and what the server is to be told.
 //!
-//! Pure state: the client asks for the next step of a channel, takes it, and says how it went. Whatever
-//! order registering, unregistering and answers come in, the steps lead to what is wanted.
+//! Pure state: the client asks for the next step of a channel, tells the server, and says what came of it.
+//! Steps go to the server in the order in which they were asked for, several of a channel at a time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,21 +22,29 @@ pub(crate) enum Step {
     Unsubscribe,
 }
 
+/// Which step of a table it is; a later one has the greater number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StepNumber(u64);
+
 /// The listeners of every channel. `L` is a listener, known by its `u64`.
 pub(crate) struct SubscriptionTable<L> {
     channels: HashMap<Vec<u8>, Channel<L>>,
+    next_step: u64,
 }
 
 struct Channel<L> {
     /// Shared with whoever delivers a message at this moment, so that delivery holds no lock.
     listeners: Arc<Vec<(u64, L)>>,
     subscribed: Subscribed,
+    /// The last step that the server was told.
+    last_step: Option<StepNumber>,
 }
 
 impl<L: Clone> SubscriptionTable<L> {
     pub(crate) fn new() -> Self {
         Self {
             channels: HashMap::new(),
+            next_step: 0,
         }
     }
 
@@ -47,6 +55,7 @@ impl<L: Clone> SubscriptionTable<L> {
             .or_insert_with(|| Channel {
                 listeners: Arc::default(),
                 subscribed: Subscribed::No,
+                last_step: None,
             });
         Arc::make_mut(&mut channel.listeners).push((id, listener));
     }
@@ -93,20 +102,26 @@ impl<L: Clone> SubscriptionTable<L> {
     /// went, the server may think either.
     ///
     /// [`settle`]: SubscriptionTable::settle
-    pub(crate) fn next_step(&mut self, channel: &[u8]) -> Option<Step> {
+    pub(crate) fn next_step(&mut self, channel: &[u8]) -> Option<(Step, StepNumber)> {
         let entry = self.channels.get_mut(channel)?;
         let step = match (entry.listeners.is_empty(), entry.subscribed) {
             (false, Subscribed::Yes) | (true, Subscribed::No) => return None,
             (false, _) => Step::Subscribe,
             (true, _) => Step::Unsubscribe,
         };
+        let number = StepNumber(self.next_step);
+        self.next_step += 1;
         entry.subscribed = Subscribed::Unknown;
-        Some(step)
+        entry.last_step = Some(number);
+        Some((step, number))
     }
 
-    /// Notes what the server thinks of `channel`, as far as a step has shown.
-    pub(crate) fn settle(&mut self, channel: &[u8], subscribed: Subscribed) {
-        if let Some(entry) = self.channels.get_mut(channel) {
+    /// Notes what the server thinks of `channel`, as far as a step has shown, unless it was told something
+    /// else since, or is another one.
+    pub(crate) fn settle(&mut self, channel: &[u8], step: StepNumber, subscribed: Subscribed) {
+        if let Some(entry) = self.channels.get_mut(channel)
+            && entry.last_step == Some(step)
+        {
             entry.subscribed = subscribed;
             self.forget_if_settled(channel);
         }
@@ -117,6 +132,7 @@ impl<L: Clone> SubscriptionTable<L> {
     pub(crate) fn forget_server(&mut self) -> Vec<Vec<u8>> {
         self.channels.retain(|_, entry| {
             entry.subscribed = Subscribed::No;
+            entry.last_step = None;
             !entry.listeners.is_empty()
         });
         self.channels.keys().cloned().collect()
@@ -141,19 +157,30 @@ mod tests {
         SubscriptionTable::new()
     }
 
+    #[track_caller]
+    fn told(
+        table: &mut SubscriptionTable<&'static str>,
+        channel: &[u8],
+        expected: Step,
+    ) -> StepNumber {
+        let (step, number) = table.next_step(channel).unwrap();
+        assert_eq!(step, expected);
+        number
+    }
+
     #[test]
     fn only_the_first_subscribes_and_only_the_last_unsubscribes() {
         let mut table = table();
         table.add(b"c", 1, "one");
-        assert_eq!(table.next_step(b"c"), Some(Step::Subscribe));
-        table.settle(b"c", Subscribed::Yes);
+        let subscribe = told(&mut table, b"c", Step::Subscribe);
+        table.settle(b"c", subscribe, Subscribed::Yes);
         table.add(b"c", 2, "two");
         assert_eq!(table.next_step(b"c"), None);
         assert_eq!(table.remove(b"c", 1), Some("one"));
         assert_eq!(table.next_step(b"c"), None);
         assert_eq!(table.remove(b"c", 2), Some("two"));
-        assert_eq!(table.next_step(b"c"), Some(Step::Unsubscribe));
-        table.settle(b"c", Subscribed::No);
+        let unsubscribe = told(&mut table, b"c", Step::Unsubscribe);
+        table.settle(b"c", unsubscribe, Subscribed::No);
         assert!(table.channels.is_empty());
     }
 
@@ -174,23 +201,35 @@ mod tests {
     fn a_step_that_was_not_answered_is_taken_back_for_certain() {
         let mut table = table();
         table.add(b"c", 1, "one");
-        assert_eq!(table.next_step(b"c"), Some(Step::Subscribe));
+        told(&mut table, b"c", Step::Subscribe);
         // The deadline passed: the server may have subscribed us.
         table.remove(b"c", 1);
-        assert_eq!(table.next_step(b"c"), Some(Step::Unsubscribe));
+        told(&mut table, b"c", Step::Unsubscribe);
     }
 
     #[test]
     fn whoever_registers_while_the_last_one_leaves_is_subscribed_again() {
         let mut table = table();
         table.add(b"c", 1, "one");
-        table.next_step(b"c");
-        table.settle(b"c", Subscribed::Yes);
+        let first = told(&mut table, b"c", Step::Subscribe);
+        table.settle(b"c", first, Subscribed::Yes);
         table.remove(b"c", 1);
-        assert_eq!(table.next_step(b"c"), Some(Step::Unsubscribe));
+        let leaving = told(&mut table, b"c", Step::Unsubscribe);
         table.add(b"c", 2, "two");
-        table.settle(b"c", Subscribed::No);
-        assert_eq!(table.next_step(b"c"), Some(Step::Subscribe));
+        let again = told(&mut table, b"c", Step::Subscribe);
+        table.settle(b"c", leaving, Subscribed::No);
+        table.settle(b"c", again, Subscribed::Yes);
+        assert_eq!(table.next_step(b"c"), None);
+    }
+
+    #[test]
+    fn an_answer_that_another_connection_gave_counts_no_more() {
+        let mut table = table();
+        table.add(b"c", 1, "one");
+        let before = told(&mut table, b"c", Step::Subscribe);
+        table.forget_server();
+        table.settle(b"c", before, Subscribed::Yes);
+        told(&mut table, b"c", Step::Subscribe);
     }
 
     #[test]
@@ -198,12 +237,12 @@ mod tests {
         let mut table = table();
         for (channel, id) in [(b"c", 1), (b"d", 2)] {
             table.add(channel, id, "one");
-            table.next_step(channel);
-            table.settle(channel, Subscribed::Yes);
+            let subscribe = told(&mut table, channel, Step::Subscribe);
+            table.settle(channel, subscribe, Subscribed::Yes);
         }
         table.remove(b"d", 2);
         assert_eq!(table.forget_server(), [b"c"]);
-        assert_eq!(table.next_step(b"c"), Some(Step::Subscribe));
+        told(&mut table, b"c", Step::Subscribe);
         assert_eq!(table.next_step(b"d"), None);
     }
 

@@ -8,16 +8,20 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use redis_manager_core::redis::PushInfo;
 use redis_manager_core::{
-    CallbackScope, ClientContext, Connection, Delivery, ErrorKind, PushSink, Result, Teardown,
+    CallbackScope, ClientContext, Confirmation, Connection, Delivery, ErrorKind, PushSink, Result,
+    Teardown,
 };
 use tokio::time::Instant;
 
 use crate::Message;
 use crate::listener::Listener;
-use crate::subscription_table::{Step, Subscribed, SubscriptionTable};
+use crate::subscription_table::{Step, StepNumber, Subscribed, SubscriptionTable};
 
 /// How long to wait before a channel that could not be restored is tried again.
 const RESTORE_RETRY: Duration = Duration::from_millis(50);
+
+/// How many channels the server is told of before its answers are waited for.
+const RESTORED_AT_ONCE: usize = 1_000;
 
 pub(crate) struct Subscriptions {
     context: Arc<ClientContext>,
@@ -28,8 +32,6 @@ pub(crate) struct Subscriptions {
     leaving: Mutex<Vec<Arc<Listener>>>,
     /// `None` until it is open.
     connection: OnceLock<Connection>,
-    /// One step at a time, so that the server hears them in the order in which they were decided.
-    turn: tokio::sync::Mutex<()>,
     /// How many connections have followed the first one.
     reconnects: AtomicU64,
 }
@@ -41,7 +43,6 @@ impl Subscriptions {
             table: Mutex::new(Some(SubscriptionTable::new())),
             leaving: Mutex::default(),
             connection: OnceLock::new(),
-            turn: tokio::sync::Mutex::new(()),
             reconnects: AtomicU64::new(0),
         }
     }
@@ -98,28 +99,29 @@ impl Subscriptions {
 
     /// Tells the connection of this number of every channel, unless another one has followed it.
     async fn restore(&self, connection: u64) {
-        let channels = {
-            // After the step that is under way: what it notes is about the connection before.
-            let _turn = self.turn.lock().await;
-            if !self.is_current(connection) {
-                return;
-            }
-            match &mut *self.table.lock() {
-                Some(table) => table.forget_server(),
-                None => return,
-            }
+        let mut channels = match &mut *self.table.lock() {
+            Some(table) if self.is_current(connection) => table.forget_server(),
+            _ => return,
         };
-        for channel in channels {
-            while let Err(error) = self.settle(&channel).await {
+        while !channels.is_empty() {
+            let left = channels.split_off(channels.len().min(RESTORED_AT_ONCE));
+            let now = std::mem::replace(&mut channels, left);
+            let settling: Vec<_> = now.iter().map(|channel| self.begin(channel)).collect();
+            for (channel, settling) in now.into_iter().zip(settling) {
+                let Err(error) = self.finish(&channel, settling).await else {
+                    continue;
+                };
+                if !self.is_current(connection) {
+                    return;
+                }
                 let text = String::from_utf8_lossy(&channel);
                 tracing::warn!(script = %self.context.script(), client = %self.context.client_id(),
                     channel = %text, %error, "the subscription could not be restored");
                 // Anything but an answer, a full queue for one, passes.
-                let is_final = matches!(error.kind(), ErrorKind::Server | ErrorKind::Closed);
-                if is_final || !self.is_current(connection) {
-                    break;
+                if !matches!(error.kind(), ErrorKind::Server | ErrorKind::Closed) {
+                    channels.push(channel);
+                    tokio::time::sleep(RESTORE_RETRY).await;
                 }
-                tokio::time::sleep(RESTORE_RETRY).await;
             }
         }
     }
@@ -128,44 +130,72 @@ impl Subscriptions {
         self.reconnects.load(Ordering::SeqCst) == connection
     }
 
-    /// Tells the server what it does not know of `channel`, and notes what came of it.
-    pub(crate) async fn settle(&self, channel: &[u8]) -> Result<()> {
+    /// Tells the server what it does not know of `channel`, and completes when that is noted. It is told at
+    /// once, not only when the future is awaited, which also may be dropped.
+    pub(crate) fn settle(
+        self: &Arc<Self>,
+        channel: &[u8],
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let settling = self.begin(channel);
+        let (this, channel) = (Arc::clone(self), channel.to_vec());
+        let finish = async move { this.finish(&channel, settling).await };
+        let context = Arc::clone(&self.context);
+        async move { context.resources().run(finish).await }
+    }
+
+    /// Leaves the next step of `channel` to be sent, while no other can be decided.
+    fn begin(&self, channel: &[u8]) -> Result<Option<Settling>> {
         let Some(connection) = self.connection.get() else {
             return Err(self.context.error(ErrorKind::Internal, "not open yet"));
         };
-        let _turn = self.turn.lock().await;
-        let step = self
-            .table
-            .lock()
-            .as_mut()
-            .and_then(|table| table.next_step(channel));
-        let outcome = match step {
-            None => return Ok(()),
-            Some(Step::Subscribe) => connection
-                .subscribe_async(channel)
-                .await
-                .map(|()| Subscribed::Yes),
-            // The next connection has no subscriptions, and is told only of channels with listeners.
-            Some(Step::Unsubscribe) if connection.subscriptions_are_lost() => return Ok(()),
-            Some(Step::Unsubscribe) => connection
-                .unsubscribe_async(channel)
-                .await
-                .map(|()| Subscribed::No),
+        let mut table = self.table.lock();
+        let next = table.as_mut().and_then(|table| table.next_step(channel));
+        let (Some((step, number)), Some(table)) = (next, &mut *table) else {
+            return Ok(None);
         };
-        let subscribed = match &outcome {
-            Ok(subscribed) => *subscribed,
-            // The server answered: it did not do it. A lost connection has no subscriptions.
-            Err(error) if step == Some(Step::Subscribe) && error.kind() == ErrorKind::Server => {
-                Subscribed::No
+        let confirmation = match step {
+            Step::Subscribe => connection.begin_subscribe(channel),
+            // The next connection has no subscriptions, and is told only of channels with listeners.
+            Step::Unsubscribe if connection.subscriptions_are_lost() => {
+                table.settle(channel, number, Subscribed::No);
+                return Ok(None);
             }
-            Err(error) if error.kind() == ErrorKind::Disconnected => Subscribed::No,
-            Err(_) => Subscribed::Unknown,
+            Step::Unsubscribe => connection.begin_unsubscribe(channel),
+        };
+        Ok(Some(Settling {
+            step,
+            number,
+            confirmation: confirmation?,
+        }))
+    }
+
+    /// Waits for the server's answer, and notes it.
+    async fn finish(&self, channel: &[u8], settling: Result<Option<Settling>>) -> Result<()> {
+        let Some(settling) = settling? else {
+            return Ok(());
+        };
+        let outcome = settling.confirmation.received().await;
+        let subscribed = match (&outcome, settling.step) {
+            (Ok(()), Step::Subscribe) => Subscribed::Yes,
+            (Ok(()), Step::Unsubscribe) => Subscribed::No,
+            // The server answered: it did not do it.
+            (Err(error), Step::Subscribe) if error.kind() == ErrorKind::Server => Subscribed::No,
+            // A lost connection has no subscriptions.
+            (Err(error), _) if error.kind() == ErrorKind::Disconnected => Subscribed::No,
+            (Err(_), _) => Subscribed::Unknown,
         };
         if let Some(table) = &mut *self.table.lock() {
-            table.settle(channel, subscribed);
+            table.settle(channel, settling.number, subscribed);
         }
-        outcome.map(|_| ())
+        outcome
     }
+}
+
+/// A step that the server was told.
+struct Settling {
+    step: Step,
+    number: StepNumber,
+    confirmation: Confirmation,
 }
 
 impl PushSink for Subscriptions {
@@ -178,7 +208,7 @@ impl PushSink for Subscriptions {
     fn reconnected(self: Arc<Self>) {
         let connection = self.reconnects.fetch_add(1, Ordering::SeqCst) + 1;
         let context = Arc::clone(&self.context);
-        context.spawn(async move { self.restore(connection).await });
+        drop(context.spawn(async move { self.restore(connection).await }));
     }
 }
 

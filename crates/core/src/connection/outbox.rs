@@ -193,14 +193,18 @@ impl Outbox {
             Service::Down(Some(cause)) if self.rejects => return Err(cause.clone()),
             Service::Up | Service::Down(_) => {}
         }
-        if state.requests.len() + state.fetched >= self.max_requests && !state.sweep() {
+        // Subscriptions are bounded by the listeners, and are not to be crowded out when they are restored.
+        let is_bounded = kind.expected != Expected::Confirmation;
+        let is_full = state.requests.len() + state.fetched >= self.max_requests;
+        if is_bounded && is_full && !state.sweep() {
             return Err(full("request_queue_size", self.max_requests));
         }
         let before = state.bytes.len();
         encode(&mut state.bytes);
         let size = state.bytes.len() - before;
         // One request alone is let in whatever its size: it could never be sent otherwise.
-        if before + state.fetched_bytes > 0
+        if is_bounded
+            && before + state.fetched_bytes > 0
             && state.bytes.len() + state.fetched_bytes > self.max_bytes
         {
             let own = state.bytes.split_off(before);

@@ -1,0 +1,48 @@
+//! The server's answer to a subscription, or to its end.
+
+use std::fmt;
+
+use super::link::one;
+use super::ticket::Ticket;
+use crate::{ClientId, Result};
+
+/// A SUBSCRIBE or UNSUBSCRIBE on its way. Dropped before it is sent, it is withdrawn.
+pub struct Confirmation {
+    ticket: Ticket,
+    command: &'static str,
+    client_id: ClientId,
+}
+
+impl Confirmation {
+    pub(super) fn new(ticket: Ticket, command: &'static str, client_id: ClientId) -> Self {
+        Self {
+            ticket,
+            command,
+            client_id,
+        }
+    }
+
+    /// Completes when the server has confirmed it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server) if the server refuses; otherwise as
+    /// [`Connection::request_async`](crate::Connection::request_async).
+    pub async fn received(self) -> Result<()> {
+        let confirm = async {
+            one(self.ticket.reply().await?)?.extract_error()?;
+            Ok(())
+        };
+        confirm.await.map_err(|error: crate::Error| {
+            error.with_command(self.command).with_client(self.client_id)
+        })
+    }
+}
+
+impl fmt::Debug for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Confirmation")
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
+}

@@ -59,7 +59,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens the connection of the client that `context` describes. With `pushes` it can subscribe.
+    /// Opens the connection of the client that `context` describes. With `pushes` it can subscribe. With the
+    /// option `lazy_connect` it connects when it is first used.
     ///
     /// # Errors
     ///
@@ -69,14 +70,6 @@ impl Connection {
         context: &Arc<ClientContext>,
         pushes: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
-        if context.options().lazy_connect() {
-            let opening = Arc::clone(context);
-            let link = async move { Ok(Link::open_lazily(&opening, pushes)) };
-            return Ok(Self {
-                link: context.resources().run(link).await?,
-                context: Arc::clone(context),
-            });
-        }
         let gate = context.script().gate();
         let unfinished = Unfinished(context);
         let opening = context
@@ -88,7 +81,9 @@ impl Connection {
             link = opening => link?,
         };
         std::mem::forget(unfinished);
-        context.set_connected();
+        if !context.options().lazy_connect() {
+            context.set_connected();
+        }
         Ok(Self {
             context: Arc::clone(context),
             link,

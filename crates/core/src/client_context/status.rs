@@ -21,8 +21,8 @@ impl State {
 }
 
 impl ClientContext {
-    /// Whether there is to be another connection after one that `cause` has ended, or kept from being made.
-    pub(crate) fn reconnects_after(&self, cause: &Error) -> bool {
+    /// Whether `cause`, which kept a connection from being made, ends all tries.
+    pub(crate) fn is_suspended_by(&self, cause: &Error) -> bool {
         let is_refusal = matches!(
             cause.kind(),
             ErrorKind::Authentication
@@ -30,15 +30,14 @@ impl ClientContext {
                 | ErrorKind::Server
                 | ErrorKind::Unsupported
         );
-        let is_suspended = is_refusal && self.options.suspend_reconnect_on_protocol_failure();
-        self.options.auto_reconnect() && !is_suspended
+        is_refusal && self.options.suspend_reconnect_on_protocol_failure()
     }
 
     /// Whether calls wait for another connection after `cause`, or fail at once.
     #[must_use]
     pub fn queues_after(&self, cause: &Error) -> bool {
         let queues = self.options.disconnected_behavior() == DisconnectedBehavior::Queue;
-        queues && self.reconnects_after(cause)
+        queues && self.options.auto_reconnect() && !self.is_suspended_by(cause)
     }
 
     /// Looks whether the client has its connection, or at least waits for it.

@@ -25,15 +25,15 @@ impl Link {
         context: Arc<ClientContext>,
         sink: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
+        if context.options().lazy_connect() {
+            return Ok(Self::open_lazily(&context, sink));
+        }
         in_time(&context, Self::connect(&context, sink)).await
     }
 
     /// Connects when there is a request. Which protocol the server will agree to is not known yet, so what
     /// subscribes has a socket of its own.
-    pub(super) fn open_lazily(
-        context: &Arc<ClientContext>,
-        sink: Option<Arc<dyn PushSink>>,
-    ) -> Self {
+    fn open_lazily(context: &Arc<ClientContext>, sink: Option<Arc<dyn PushSink>>) -> Self {
         let supervise = |sink| Supervisor {
             context: Arc::clone(context),
             protocol: context.protocol(),

@@ -243,19 +243,20 @@ impl Outbox {
 
     /// There is no connection, because of `cause`. Either requests wait for one, or they fail.
     pub(super) fn set_down(&self, cause: &Error) {
-        let cause = cause.to_disconnected();
-        let refused = {
-            let mut state = self.state.lock();
-            if matches!(state.service, Service::Ended(_)) {
-                return;
-            }
-            state.service = Service::Down(Some(cause.clone()));
-            if self.rejects {
-                state.clear()
-            } else {
-                VecDeque::new()
+        let mut state = self.state.lock();
+        let cause = match &state.service {
+            Service::Ended(cause) => cause.clone(),
+            Service::Up | Service::Down(_) => {
+                let cause = cause.to_disconnected();
+                state.service = Service::Down(Some(cause.clone()));
+                if !self.rejects {
+                    return;
+                }
+                cause
             }
         };
+        let refused = state.clear();
+        drop(state);
         fail_all(refused, &cause);
     }
 
@@ -536,8 +537,12 @@ mod tests {
         let refused = put(&outbox, "TWO").map(drop).unwrap_err();
         assert_eq!(refused.delivery(), Some(Delivery::NotSent));
         outbox.set_up(ProtocolVersion::RESP3);
-        put(&outbox, "THREE").unwrap();
+        let three = put(&outbox, "THREE").unwrap();
+        let (bytes, requests) = fetch(&outbox);
         outbox.end(&lost);
+        outbox.give_back(unsent(&bytes, requests), 0);
+        outbox.set_down(&lost);
+        assert_eq!(verdict(three).message(), "lost");
         outbox.set_up(ProtocolVersion::RESP3);
         assert!(put(&outbox, "FOUR").is_err(), "it has ended");
     }

@@ -62,7 +62,7 @@ impl Supervisor {
                 backoff = Backoff::new(longest_delay);
             }
             self.context.set_disconnected(&lost);
-            if !self.context.reconnects_after(&lost) {
+            if !self.context.options().auto_reconnect() {
                 return served.end(lost);
             }
             match Box::pin(self.reconnect(&mut backoff, &served.outbox)).await {
@@ -107,7 +107,7 @@ impl Supervisor {
         };
         self.context.set_disconnected(&cause);
         outbox.set_down(&cause);
-        if !self.context.reconnects_after(&cause) {
+        if self.context.is_suspended_by(&cause) {
             return Err(cause);
         }
         let mut backoff = Backoff::new(self.context.options().reconnect_delay());
@@ -139,7 +139,7 @@ impl Supervisor {
                 attempt,
                 cause: cause.clone(),
             });
-            if !self.context.reconnects_after(&cause) {
+            if self.context.is_suspended_by(&cause) {
                 return Err(cause);
             }
         }

@@ -152,19 +152,22 @@ impl Driver {
         };
         Poll::Ready(match read {
             Ok(0) => Err(End::HungUp),
-            Ok(_) => {
-                if let Some(heartbeat) = &mut self.heartbeat {
-                    heartbeat.heard(Instant::now());
-                }
-                self.receive().map_err(End::Broken)
-            }
+            Ok(_) => self.receive().map_err(End::Broken),
             Err(error) => Err(End::Lost(error)),
         })
     }
 
     fn receive(&mut self) -> Result<()> {
+        let mut has_answered = false;
         while let Some(value) = self.decoder.next_value()? {
-            self.multiplexer.receive(value)?;
+            has_answered |= self.multiplexer.receive(value)?;
+        }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            let now = Instant::now();
+            heartbeat.heard(now);
+            if has_answered {
+                heartbeat.answered(now);
+            }
         }
         Ok(())
     }

@@ -21,7 +21,8 @@ const LOOKS: u32 = 4;
 pub(super) struct Heartbeat {
     interval: Duration,
     heard: Instant,
-    has_asked: bool,
+    answered: Instant,
+    asked: Option<Instant>,
     next: Instant,
 }
 
@@ -30,7 +31,8 @@ impl Heartbeat {
         Self {
             interval,
             heard: now,
-            has_asked: false,
+            answered: now,
+            asked: None,
             next: now + interval,
         }
     }
@@ -38,7 +40,13 @@ impl Heartbeat {
     /// Notes that the peer has sent something.
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
-        self.has_asked = false;
+    }
+
+    /// Notes that the peer has answered a request. Messages are no answer: a peer that speaks may hear
+    /// nothing.
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.answered = now;
+        self.asked = None;
     }
 
     /// When to look again.
@@ -49,17 +57,20 @@ impl Heartbeat {
     /// Decides what to do. `has_patience` tells whether a call that was sent before the peer was asked has
     /// time left: it may be what keeps the server from answering.
     pub(super) fn beat(&mut self, now: Instant, has_patience: impl FnOnce() -> bool) -> Beat {
-        let silence = now.saturating_duration_since(self.heard);
-        if silence < self.interval {
-            self.next = self.heard + self.interval;
-            return Beat::Nothing;
-        }
-        if !self.has_asked {
-            self.has_asked = true;
+        let Some(asked) = self.asked else {
+            self.next = self.answered + self.interval;
+            if now < self.next {
+                return Beat::Nothing;
+            }
+            self.asked = Some(now);
             self.next = now + self.interval;
             return Beat::Ask;
-        }
-        if now < self.next {
+        };
+        // The answer may stand behind messages that are still on their way.
+        let beats = if self.heard > asked { 2 } else { 1 };
+        let end = asked + self.interval * beats;
+        if now < end {
+            self.next = end;
             return Beat::Nothing;
         }
         if has_patience() {
@@ -85,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_is_not_asked() {
+    fn who_answers_is_not_asked() {
         let (mut heartbeat, at) = started();
-        heartbeat.heard(at(9));
+        heartbeat.answered(at(9));
         assert_eq!(heartbeat.beat(at(10), || false), Beat::Nothing);
         assert_eq!(heartbeat.next(), at(19));
     }
@@ -101,13 +112,25 @@ mod tests {
     }
 
     #[test]
-    fn any_sign_of_life_counts_as_the_answer() {
+    fn any_answer_counts() {
         let (mut heartbeat, at) = started();
         assert_eq!(heartbeat.beat(at(10), || false), Beat::Ask);
-        heartbeat.heard(at(15));
+        heartbeat.answered(at(15));
         assert_eq!(heartbeat.beat(at(20), || false), Beat::Nothing);
         assert_eq!(heartbeat.beat(at(25), || false), Beat::Ask);
         assert_eq!(heartbeat.beat(at(35), || false), Beat::GiveUp);
+    }
+
+    #[test]
+    fn who_speaks_and_answers_nothing_is_given_one_beat_more() {
+        let (mut heartbeat, at) = started();
+        heartbeat.heard(at(9));
+        assert_eq!(heartbeat.beat(at(10), || false), Beat::Ask);
+        heartbeat.heard(at(19));
+        assert_eq!(heartbeat.beat(at(20), || false), Beat::Nothing);
+        assert_eq!(heartbeat.next(), at(30));
+        heartbeat.heard(at(29));
+        assert_eq!(heartbeat.beat(at(30), || false), Beat::GiveUp);
     }
 
     #[test]

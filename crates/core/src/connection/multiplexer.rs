@@ -126,25 +126,26 @@ impl Multiplexer {
         }
     }
 
-    /// Takes what the server sent next.
+    /// Takes what the server sent next, and returns whether it was a reply.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Protocol`] if nobody asked for it: from there on no reply could be trusted.
-    pub(super) fn receive(&mut self, value: Value) -> Result<()> {
+    pub(super) fn receive(&mut self, value: Value) -> Result<bool> {
         match self.sort(value) {
-            Received::Reply(value) => self.reply(value),
+            Received::Reply(value) => self.reply(value)?,
             Received::Push(push) if is_confirmation(&push.kind) && self.confirmation_is_due() => {
                 let PushInfo { kind, data } = push;
-                self.reply(Value::Push { kind, data })
+                self.reply(Value::Push { kind, data })?;
             }
             Received::Push(push) => {
                 if let Some(sink) = &self.sink {
                     sink.push(push);
                 }
-                Ok(())
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     fn sort(&self, value: Value) -> Received {

@@ -122,33 +122,38 @@ impl RedisCommandClient {
     pub(crate) async fn request(&self, cmd: &Cmd) -> Result<Value> {
         match route(cmd)? {
             Route::Shared => self.0.connection.request_routed(cmd).await,
-            Route::Blocking(_) => {
-                let deadline = Deadline::after(self.0.context.command_timeout());
-                loop {
-                    let leased = self.0.sessions.blocking_lease(deadline).await;
-                    let mut lease = leased.map_err(|error| error.with_command(upper_name(cmd)))?;
-                    match lease.request_by(cmd, deadline).await {
-                        Err(error) if is_tried_again(&error) => {}
-                        outcome => return outcome,
-                    }
-                }
-            }
+            // Boxed, because a future has room for its largest part, and most calls need none of it.
+            Route::Blocking(_) => Box::pin(self.request_blocking(cmd)).await,
         }
     }
 
     pub(crate) async fn request_pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
         match route_pipeline(pipeline)? {
             Route::Shared => self.0.connection.request_pipeline_routed(pipeline).await,
-            Route::Blocking(_) => {
-                let deadline = Deadline::after(self.0.context.command_timeout());
-                loop {
-                    let leased = self.0.sessions.blocking_lease(deadline).await;
-                    let mut lease = leased.map_err(|error| error.with_command("pipeline"))?;
-                    match lease.request_pipeline_by(pipeline, deadline).await {
-                        Err(error) if is_tried_again(&error) => {}
-                        outcome => return outcome,
-                    }
-                }
+            Route::Blocking(_) => Box::pin(self.request_blocking_pipeline(pipeline)).await,
+        }
+    }
+
+    async fn request_blocking(&self, cmd: &Cmd) -> Result<Value> {
+        let deadline = Deadline::after(self.0.context.command_timeout());
+        loop {
+            let leased = self.0.sessions.blocking_lease(deadline).await;
+            let mut lease = leased.map_err(|error| error.with_command(upper_name(cmd)))?;
+            match lease.request_by(cmd, deadline).await {
+                Err(error) if is_tried_again(&error) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn request_blocking_pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
+        let deadline = Deadline::after(self.0.context.command_timeout());
+        loop {
+            let leased = self.0.sessions.blocking_lease(deadline).await;
+            let mut lease = leased.map_err(|error| error.with_command("pipeline"))?;
+            match lease.request_pipeline_by(pipeline, deadline).await {
+                Err(error) if is_tried_again(&error) => {}
+                outcome => return outcome,
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub use calls::InFlight;
+use closing::Closure;
 pub use closing::Teardown;
 use status::State;
 
@@ -70,6 +71,7 @@ impl ClientContext {
             state: Mutex::new(State {
                 client: ClientState::Idle,
                 sockets_down: 0,
+                closing: Closure::Open,
             }),
             events: EventHub::new(),
             work: TaskTracker::new(),

@@ -21,23 +21,43 @@ pub trait Teardown: Send + Sync + 'static {
     fn release(&self) {}
 }
 
+/// How far a closing has come.
+pub(super) enum Closure {
+    Open,
+    /// Begun, and nobody closes anything yet.
+    Begun {
+        deadline: Instant,
+    },
+    UnderWay,
+}
+
 impl ClientContext {
+    /// Refuses new work from now on, as the first step of closing; the deadline of that begins too. Closes
+    /// nothing by itself: whoever closes many clients does this first, so that none has more time because
+    /// it is the last one's turn.
+    pub fn begin_closing(&self) {
+        let deadline = self.shutdown_deadline();
+        let mut state = self.state.lock();
+        if !state.client.is_closed() {
+            state.client = ClientState::Closing;
+            state.closing = Closure::Begun { deadline };
+        }
+    }
+
     /// Closes the client: refuses new work, waits for what is in flight at most `shutdown_timeout`,
     /// then cuts. Goes on by itself if the caller stops waiting, and inside a callback nobody waits.
     pub async fn close(self: &Arc<Self>, client: Arc<dyn Teardown>) -> CloseReport {
         let report = |outcome| CloseReport::new(self.client_id, self.client_type, outcome);
-        let begins = {
-            let mut state = self.state.lock();
-            state.change(|client| !client.is_closed(), ClientState::Closing)
-        };
-        if !begins {
+        self.begin_closing();
+        let begun = std::mem::replace(&mut self.state.lock().closing, Closure::UnderWay);
+        let Closure::Begun { deadline } = begun else {
             if !in_callback() {
                 self.closed.cancelled().await;
             }
             return report(CloseOutcome::AlreadyClosed);
-        }
+        };
         let closing = Closing(Arc::clone(self));
-        let task = self.resources.spawn(closing.finish(client));
+        let task = self.resources.spawn(closing.finish(client, deadline));
         if in_callback() {
             return report(CloseOutcome::InBackground);
         }
@@ -54,9 +74,8 @@ impl ClientContext {
 struct Closing(Arc<ClientContext>);
 
 impl Closing {
-    async fn finish(self, client: Arc<dyn Teardown>) -> CloseReport {
+    async fn finish(self, client: Arc<dyn Teardown>, deadline: Instant) -> CloseReport {
         let context = &self.0;
-        let deadline = context.shutdown_deadline();
         context.work.close();
         let (drained, running_callbacks) = tokio::join!(
             tokio::time::timeout_at(deadline, context.work.wait()),

@@ -1,6 +1,7 @@
 //! What a client is doing, over all of its sockets.
 
 use super::ClientContext;
+use super::closing::Closure;
 use crate::{ClientEvent, ClientState, DisconnectedBehavior, Error, ErrorKind, Result};
 
 /// Changed as one, so that whichever order losses and reconnects of several sockets come in, the state
@@ -8,6 +9,7 @@ use crate::{ClientEvent, ClientState, DisconnectedBehavior, Error, ErrorKind, Re
 pub(super) struct State {
     pub(super) client: ClientState,
     pub(super) sockets_down: usize,
+    pub(super) closing: Closure,
 }
 
 impl State {

@@ -83,6 +83,9 @@ impl Driver {
         // stops taking requests.
         loop {
             let read = match self.poll_read(context) {
+                // A reply that nobody asked for may be there whole. Once a request is sent, it would be taken
+                // for that one's.
+                Poll::Ready(Ok(())) if self.multiplexer.is_idle() => continue,
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Pending => false,
@@ -161,6 +164,9 @@ impl Driver {
         let mut has_answered = false;
         while let Some(value) = self.decoder.next_value()? {
             has_answered |= self.multiplexer.receive(value)?;
+        }
+        if let Some(first) = self.decoder.begun() {
+            self.multiplexer.begin(first)?;
         }
         if let Some(heartbeat) = &mut self.heartbeat {
             let now = Instant::now();

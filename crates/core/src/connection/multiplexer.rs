@@ -161,12 +161,31 @@ impl Multiplexer {
         first.is_some_and(|request| request.expected() == Expected::Confirmation)
     }
 
+    /// Takes notice of a reply, or a push, that begins with `first` and is not complete yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] if nobody asked for it. What follows would be taken for the rest of it, also
+    /// the reply to a later request.
+    pub(super) fn begin(&self, first: u8) -> Result<()> {
+        let may_be_push = match self.pushes {
+            Pushes::Typed | Pushes::None => matches!(first, b'>' | b'|'),
+            Pushes::Arrays => first == b'*',
+        };
+        if self.is_idle() && !may_be_push {
+            return Err(unasked());
+        }
+        Ok(())
+    }
+
+    /// Whether no reply is due.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sent == 0
+    }
+
     fn reply(&mut self, value: Value) -> Result<()> {
-        if self.sent == 0 {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                "the server sent a reply that nobody asked for",
-            ));
+        if self.is_idle() {
+            return Err(unasked());
         }
         let Some(request) = self.requests.front_mut() else {
             return Ok(());
@@ -221,6 +240,13 @@ impl Multiplexer {
 
 pub(super) fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     [one, other].into_iter().flatten().min()
+}
+
+fn unasked() -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        "the server sent a reply that nobody asked for",
+    )
 }
 
 enum Received {
@@ -360,6 +386,17 @@ mod tests {
         let mut waiter = add(&mut multiplexer, Expected::One);
         assert!(multiplexer.receive(Value::Okay).is_err());
         assert_eq!(value(&mut waiter), None);
+    }
+
+    #[test]
+    fn a_reply_that_nobody_asked_for_is_an_error_from_its_first_byte() {
+        for (pushes, push) in [(Pushes::Typed, b'>'), (Pushes::Arrays, b'*')] {
+            let mut multiplexer = Multiplexer::new(pushes, None);
+            assert!(multiplexer.begin(push).is_ok());
+            assert!(multiplexer.begin(b'+').is_err());
+            let _waiter = add_sent(&mut multiplexer, Expected::One);
+            assert!(multiplexer.begin(b'+').is_ok());
+        }
     }
 
     #[test]

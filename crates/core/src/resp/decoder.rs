@@ -141,6 +141,15 @@ impl Decoder {
         self.buffer.offset() == self.reply_start && self.buffer.unread().is_empty()
     }
 
+    /// The first byte of a reply that has begun and is not complete: what type it is of.
+    #[must_use]
+    pub fn begun(&self) -> Option<u8> {
+        let aggregate = self.open.first().map(|aggregate| aggregate.type_byte);
+        let blob = self.blob.as_ref().map(|blob| blob.type_byte);
+        let unread = self.buffer.unread().first().copied();
+        aggregate.or(blob).or(unread)
+    }
+
     /// How many bytes the read buffer holds or has room for.
     #[must_use]
     pub fn capacity(&self) -> usize {

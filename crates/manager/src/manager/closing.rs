@@ -162,6 +162,9 @@ impl Inner {
 
     /// Closes `clients` at the same time, to the end even if the caller stops waiting.
     async fn close(&self, clients: Vec<AnyClient>) -> Vec<CloseReport> {
+        for client in &clients {
+            client.context().begin_closing();
+        }
         if in_callback() {
             return self.close_in_background(clients);
         }

@@ -79,6 +79,10 @@ impl Driver {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        // Here too, because a peer may never leave a pause.
+        if let Poll::Ready(Some(end)) = self.poll_clock(context) {
+            return Poll::Ready(end);
+        }
         // Reading comes first and never waits for writing: a server that is kept from sending replies
         // stops taking requests.
         loop {
@@ -98,15 +102,17 @@ impl Driver {
             if read || wrote {
                 continue;
             }
-            match self.timer.poll(context, self.next_look()) {
-                Poll::Ready(now) => {
-                    if self.look(now) == Beat::GiveUp {
-                        return Poll::Ready(End::Silent);
-                    }
-                }
-                Poll::Pending => return Poll::Pending,
+            if let Some(end) = ready!(self.poll_clock(context)) {
+                return Poll::Ready(end);
             }
         }
+    }
+
+    /// Does what the clock demands, if it is time for something.
+    fn poll_clock(&mut self, context: &mut Context<'_>) -> Poll<Option<End>> {
+        let now = ready!(self.timer.poll(context, self.next_look()));
+        let is_over = self.look(now) == Beat::GiveUp;
+        Poll::Ready(is_over.then_some(End::Silent))
     }
 
     /// When there is something to do without the peer.

@@ -1,0 +1,34 @@
+//! What the connection promises while servers die, stall, lie and come back. Seeded; a short form by
+//! default, and with `REDIS_MANAGER_FAULTS=long` the form that makes the figures of
+//! `docs/reliability.md`:
+//!
+//! ```sh
+//! REDIS_MANAGER_FAULTS=long cargo test --release -p redis-manager-tests --test faults -- --nocapture
+//! ```
+#![cfg(target_os = "linux")] // It looks at the process through /proc.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and a run prints its report"
+)]
+
+mod harness;
+mod process;
+mod proxy;
+mod random;
+
+mod blocking_conservation;
+mod cancel_storm;
+mod cure_matrix;
+mod herd;
+mod idle_clients;
+mod increment_ledger;
+mod kill_storm;
+mod lying_server;
+mod outage;
+mod reply_matching;
+mod silent_peer;
+mod soak;
+mod unload_storm;

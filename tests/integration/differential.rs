@@ -9,7 +9,7 @@ use redis_manager_support::TestServer;
 use crate::differential_cases::{COMBINED, Case, ON_PURPOSE, PROTOCOL_TYPES, SINGLE, Shape};
 use crate::fixture::{Host, PROTOCOLS};
 
-/// The four ways to send a case.
+/// The five ways to send a case.
 struct Ways {
     ours: RedisCommandClient,
     theirs: redis::Connection,
@@ -55,8 +55,8 @@ impl Ways {
         }
     }
 
-    /// Each of the four from the same state of the server.
-    fn run(&mut self, server: &TestServer, before: &[&Case], case: &Case) -> [Seen; 4] {
+    /// Each of the five from the same state of the server.
+    fn run(&mut self, server: &TestServer, before: &[&Case], case: &Case) -> [Seen; 5] {
         prepare(server, before, &mut self.theirs);
         let theirs = blocking(case, &mut self.theirs);
         prepare(server, before, &mut self.theirs);
@@ -67,7 +67,9 @@ impl Ways {
         let ours = blocking(case, &mut self.ours.commands());
         prepare(server, before, &mut self.theirs);
         let ours_async = pollster::block_on(asynchronous(case, &mut self.ours.async_commands()));
-        [theirs, theirs_async, ours, ours_async].map(seen)
+        prepare(server, before, &mut self.theirs);
+        let session = blocking(case, &mut self.ours.session().unwrap());
+        [theirs, theirs_async, ours, ours_async, session].map(seen)
     }
 }
 
@@ -119,8 +121,13 @@ fn seen(result: RedisResult<Vec<Value>>) -> Seen {
     })
 }
 
-fn expect_all_the_same(case: &Case, protocol: Protocol, [theirs, rest @ ..]: [Seen; 4]) {
-    let names = ["theirs, asynchronous", "ours", "ours, asynchronous"];
+fn expect_all_the_same(case: &Case, protocol: Protocol, [theirs, rest @ ..]: [Seen; 5]) {
+    let names = [
+        "theirs, asynchronous",
+        "ours",
+        "ours, asynchronous",
+        "a session of ours",
+    ];
     for (name, seen) in names.into_iter().zip(rest) {
         assert_eq!(
             seen, theirs,
@@ -137,7 +144,7 @@ fn commands_and_async_commands_return_what_redis_itself_returns() {
         let host = Host::new();
         let mut ways = Ways::new(&host, &server, protocol);
         let cases: Vec<Case> = SINGLE.iter().copied().map(Case::single).collect();
-        // The commands up to this one make what it works on; a flush separates the four ways.
+        // The commands up to this one make what it works on; a flush separates the ways.
         for (index, case) in cases.iter().enumerate() {
             let before: Vec<&Case> = cases[..index].iter().filter(|case| writes(case)).collect();
             let results = ways.run(&server, &before, case);
@@ -197,8 +204,8 @@ fn what_differs_on_purpose_is_listed_and_the_same_in_both_worlds() {
         let host = Host::new();
         let mut ways = Ways::new(&host, &server, protocol);
         for (case, reason) in ON_PURPOSE {
-            let [theirs, theirs_async, ours, ours_async] = ways.run(&server, &[], case);
-            assert_eq!((&ours, &ours_async), (&Ok(vec![]), &Ok(vec![])), "{reason}");
+            let [theirs, theirs_async, ours @ ..] = ways.run(&server, &[], case);
+            assert_eq!(ours, [Ok(vec![]), Ok(vec![]), Ok(vec![])], "{reason}");
             assert!(theirs.is_err(), "no difference any more: {reason}");
             assert!(theirs_async.is_err(), "no difference any more: {reason}");
         }

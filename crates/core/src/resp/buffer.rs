@@ -1,7 +1,7 @@
 //! The bytes that have arrived and are not decoded yet.
 
 /// What an idle connection keeps.
-const SMALLEST_READ: usize = 4 << 10;
+const SMALLEST_READ: usize = 1 << 10;
 /// What one read asks for when much arrives. Twice as much was no faster.
 const LARGEST_READ: usize = 128 << 10;
 /// After how many reads that would have fitted a quarter the next ones ask for half.

@@ -88,7 +88,7 @@ impl Decoder {
     }
 
     /// Where to put the next bytes: room that [`AsyncReadExt::read_buf`] and `try_read_buf` fill. Its
-    /// size follows what recent reads brought, from 4 to 128 KiB.
+    /// size follows what recent reads brought, from 1 to 128 KiB.
     ///
     /// Call [`next_value`](Self::next_value) until it returns `None` before asking again, or the
     /// buffer grows.

@@ -69,12 +69,12 @@ impl SessionPools {
             }
         };
         // On our runtime, where the connection's task is to live.
-        let get = self.context.run_cancellable(async move {
-            let leased = lease(&context, &pool, option, deadline).await;
-            leased.map_err(|error| error.with_delivery(Delivery::NotSent))
-        });
-        // Whoever gets a connection has it by the deadline already.
-        self.context.within(None, get).await
+        let leased = self
+            .context
+            .run_admitted(async move { lease(&context, &pool, option, deadline).await });
+        leased
+            .await
+            .map_err(|error| error.with_delivery(Delivery::NotSent))
     }
 
     /// Hands out nothing any more; the connections end with the client's tasks.

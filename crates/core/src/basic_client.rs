@@ -6,13 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool_redis::Pool;
 use parking_lot::Mutex;
+use redis::RedisError;
 
-use crate::connection::explain;
 use crate::pool::build_pool;
 use crate::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Delivery, Error,
-    ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown,
-    UnderlyingClient, wait,
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Deadline, Error,
+    ExclusiveConnection, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    Teardown, UnderlyingClient, wait,
 };
 
 /// A client that opens no connection itself; PySpigot's `ClientType.BASIC`.
@@ -59,7 +59,7 @@ impl RedisBasicClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the client is closed.
+    /// [`Closed`](crate::ErrorKind::Closed) if the client is closed.
     pub fn pool(&self) -> Result<Pool> {
         let _in_flight = self.context.admit()?;
         let mut state = self.pool.0.lock();
@@ -87,7 +87,7 @@ impl RedisBasicClient {
     /// # Errors
     ///
     /// What kept it from connecting or from answering, within the option `connect_timeout`;
-    /// [`ErrorKind::Closed`]; [`ErrorKind::WouldDeadlock`] on an I/O thread of the library.
+    /// [`Closed`](crate::ErrorKind::Closed); [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) on an I/O thread of the library.
     pub fn ping(&self) -> Result<String> {
         wait(self.ping_async())?
     }
@@ -98,34 +98,16 @@ impl RedisBasicClient {
     ///
     /// As its twin.
     pub async fn ping_async(&self) -> Result<String> {
-        let UnderlyingClient::Single(client) = self.context.underlying().clone();
+        let deadline = Deadline::after(self.context.options().connect_timeout());
         let context = Arc::clone(&self.context);
-        let ping = self.context.run_cancellable(async move {
-            let failed = |error| explain(context.uri(), error);
-            let config = redis::AsyncConnectionConfig::new()
-                .set_connection_timeout(None)
-                .set_response_timeout(None);
-            let mut connection = client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await
-                .map_err(failed)?;
-            let reply = redis::cmd("PING").query_async(&mut connection).await;
-            reply.map_err(failed)
+        let ping = self.context.run_admitted(async move {
+            let connection = ExclusiveConnection::open_async(&context).await?;
+            let reply = connection
+                .request_async(&redis::cmd("PING"), deadline)
+                .await?;
+            Ok(redis::from_redis_value(reply.extract_error()?).map_err(RedisError::from)?)
         });
-        let timeout = self.context.options().connect_timeout();
-        self.context
-            .within(Some(timeout), ping)
-            .await
-            .map_err(|error| match error.kind() {
-                ErrorKind::Timeout => {
-                    let address = self.context.uri().address();
-                    let message = format!("no answer from {address} within {timeout:?}");
-                    let named = self.context.error(ErrorKind::Timeout, message);
-                    named.with_delivery(Delivery::Unknown)
-                }
-                _ => error,
-            })
-            .map_err(|error| error.with_command("PING"))
+        ping.await.map_err(|error| error.with_command("PING"))
     }
 }
 

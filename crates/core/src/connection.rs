@@ -30,7 +30,6 @@ use link::{Link, all, one};
 pub use backoff::Backoff;
 pub use confirmation::Confirmation;
 pub use exclusive::ExclusiveConnection;
-pub use handshake::explain;
 pub use push_sink::PushSink;
 
 /// The one connection of a client, shared by all its calls.

@@ -44,7 +44,7 @@ pub use client_context::{ClientContext, InFlight, Teardown};
 pub use client_id::ClientId;
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
-pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink, explain};
+pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink};
 pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use event::{ClientEvent, EventStream};
@@ -53,7 +53,6 @@ pub use options::{
     ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Protocol, ReplayFilter,
     SocketOptions,
 };
-pub use pool::build_pool;
 pub use resources::{ClientResources, ClientResourcesBuilder};
 pub use script::ScriptHandle;
 pub use script_redis_client::{OpenRedisClient, ScriptRedisClient};

@@ -1,4 +1,4 @@
-//! Pools of connections of the `redis` crate, for what must not share one.
+//! Pools of connections of the `redis` crate, for the BASIC client.
 
 use deadpool_redis::{Hook, HookError, Manager, Pool, PoolConfig, Runtime, Timeouts};
 use redis::{AsyncConnectionConfig, ProtocolVersion};
@@ -15,7 +15,11 @@ use crate::{ClientContext, ErrorKind, Result};
 /// # Errors
 ///
 /// [`ErrorKind::Unsupported`] if the client's URI cannot be opened yet.
-pub fn build_pool(context: &ClientContext, protocol: ProtocolVersion, size: usize) -> Result<Pool> {
+pub(crate) fn build_pool(
+    context: &ClientContext,
+    protocol: ProtocolVersion,
+    size: usize,
+) -> Result<Pool> {
     let options = context.options();
     // Redis' own response timeout would cut a BLPOP short, whose element is then popped and lost.
     let config = AsyncConnectionConfig::new()

@@ -135,12 +135,6 @@ impl ClientResources {
     {
         self.0.async_callbacks.spawn(callback)
     }
-
-    /// Completes after `duration`, under any executor.
-    pub(crate) fn sleep(&self, duration: std::time::Duration) -> tokio::time::Sleep {
-        let _context = self.0.io.enter();
-        tokio::time::sleep(duration)
-    }
 }
 
 fn task_error(error: tokio::task::JoinError) -> Error {

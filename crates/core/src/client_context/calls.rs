@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -61,49 +60,6 @@ impl ClientContext {
         Ok(in_flight)
     }
 
-    /// Runs `call`, admitted, as [`ClientContext::bounded`] does.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`ClientContext::admit`] and of [`ClientContext::bounded`].
-    pub async fn within<T>(
-        &self,
-        timeout: Option<Duration>,
-        call: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let _in_flight = self.admit()?;
-        self.bounded(timeout, call).await
-    }
-
-    /// Runs `call` until `timeout` passes or the client is cut off, whichever is first.
-    ///
-    /// # Errors
-    ///
-    /// Those of `call`; [`ErrorKind::Timeout`] after `timeout`; [`ErrorKind::Closed`] if the client was
-    /// cut off meanwhile.
-    pub async fn bounded<T>(
-        &self,
-        timeout: Option<Duration>,
-        call: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let late = async {
-            match timeout {
-                Some(timeout) => self.resources.sleep(timeout).await,
-                None => std::future::pending().await,
-            }
-        };
-        // In this order: a reply that is there counts even if it came with the deadline, and once the
-        // client is cut off the timer's runtime may be gone.
-        tokio::select! {
-            biased;
-            outcome = call => outcome.map_err(|error| self.explain_cut(error)),
-            () = self.cut.cancelled() => Err(self.cut_error().with_delivery(Delivery::Unknown)),
-            () = late => Err(self
-                .error(ErrorKind::Timeout, format!("no reply within {:?}", timeout.unwrap_or_default()))
-                .with_delivery(Delivery::Unknown)),
-        }
-    }
-
     /// A cut takes the connection away under a call, which then sees only that.
     fn explain_cut(&self, error: Error) -> Error {
         let lost = matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Internal);
@@ -125,28 +81,30 @@ impl ClientContext {
         )
     }
 
-    /// Runs `future` on the I/O runtime and drops it when the caller stops waiting for it, and when the
-    /// client is cut off: a future that its owner has forgotten keeps nothing of a closed client.
+    /// Runs `call`, admitted, on the I/O runtime. It is dropped when the caller stops waiting for it, and when
+    /// the client is cut off: a future that its owner has forgotten keeps nothing of a closed client.
     ///
     /// # Errors
     ///
-    /// Those of `future`; [`ErrorKind::Closed`] if the client was cut off meanwhile;
-    /// [`ErrorKind::Internal`] if `future` panics, or if the resources are shut down.
-    pub async fn run_cancellable<F, T>(&self, future: F) -> Result<T>
+    /// Those of `call` and of [`admit`](Self::admit); [`ErrorKind::Closed`] if the client was cut off
+    /// meanwhile; [`ErrorKind::Internal`] if `call` panics, or if the resources are shut down.
+    pub async fn run_admitted<F, T>(&self, call: F) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
+        let _in_flight = self.admit()?;
         let cut = self.cut.clone();
         let closed = self.cut_error().with_delivery(Delivery::Unknown);
         let run = self.tasks.track_future(async move {
             tokio::select! {
                 biased;
                 () = cut.cancelled() => Err(closed),
-                outcome = future => outcome,
+                outcome = call => outcome,
             }
         });
-        self.resources.run_cancellable(run).await
+        let outcome = self.resources.run_cancellable(run).await;
+        outcome.map_err(|error| self.explain_cut(error))
     }
 
     /// Starts a task of the client on the I/O runtime; closing ends it, also if the handle is dropped.

@@ -191,7 +191,7 @@ fn hung_up(uri: &RedisUri) -> Error {
 }
 
 /// Says what a failed handshake means, with the address.
-pub fn explain(uri: &RedisUri, error: RedisError) -> Error {
+fn explain(uri: &RedisUri, error: RedisError) -> Error {
     let address = uri.address();
     let (kind, what) = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => (ErrorKind::Authentication, "refused to log in"),

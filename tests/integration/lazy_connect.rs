@@ -7,7 +7,7 @@ use redis_manager_support::TestServer;
 use crate::fixture::{Host, PROTOCOLS, eventually};
 use crate::listening::next_text;
 use crate::pubsub_client::register;
-use crate::reconnect::{expect_connected, expect_lost, options, verdict};
+use crate::reconnect::{expect_connected, expect_event, expect_lost, options, verdict};
 
 fn open_lazily<C>(host: &Host, url: &str, protocol: Protocol) -> C
 where
@@ -49,6 +49,7 @@ fn a_lazy_client_opens_without_its_server_and_its_calls_wait_for_it() {
         server.kill().unwrap();
         let client: RedisCommandClient = open_lazily(&host, &server.url(), protocol);
         let pubsub: RedisPubSubClient = open_lazily(&host, &server.url(), protocol);
+        let mut events = client.events();
         std::thread::scope(|threads| {
             let get = threads.spawn(|| client.commands().get::<_, Option<i64>>("k"));
             let listen = threads.spawn(|| register(&pubsub, "register_listener", "news"));
@@ -56,6 +57,7 @@ fn a_lazy_client_opens_without_its_server_and_its_calls_wait_for_it() {
                 eventually("the state says why", || state().is_disconnected());
                 assert!(state().to_string().contains("Connection refused"));
             }
+            assert_eq!(expect_lost(&mut events).kind(), ErrorKind::Connect);
             server.restart().unwrap();
             assert_eq!(get.join().unwrap().unwrap(), None);
             let (_listener, heard) = listen.join().unwrap();
@@ -85,6 +87,34 @@ fn a_call_of_a_lazy_client_that_finds_no_server_says_what_kept_it() {
         error.message().ends_with("not sent within 300ms"),
         "{error}"
     );
+}
+
+#[test]
+fn a_lazy_client_waits_for_its_first_server_whatever_it_does_about_the_next() {
+    let (server, host) = (TestServer::start(), Host::new());
+    server.kill().unwrap();
+    let options = options(Protocol::Auto)
+        .lazy_connect(true)
+        .auto_reconnect(false);
+    let client: RedisCommandClient = host
+        .manager
+        .open_with(&host.script, server.url(), options.build().unwrap())
+        .unwrap();
+    std::thread::scope(|threads| {
+        let get = threads.spawn(|| client.commands().get::<_, Option<i64>>("k"));
+        eventually("it has tried", || client.state().is_disconnected());
+        let session = threads.spawn(|| client.session().unwrap().get::<_, Option<i64>>("k"));
+        server.restart().unwrap();
+        assert_eq!(get.join().unwrap(), Ok(None));
+        assert_eq!(session.join().unwrap(), Ok(None));
+    });
+    let mut events = client.events();
+    server.kill().unwrap();
+    expect_event(&mut events, "it has given up", |event| {
+        matches!(event, ClientEvent::ReconnectSuspended { .. })
+    });
+    let refused = client.commands().get::<_, i64>("k");
+    assert_eq!(verdict(refused).0, ErrorKind::Disconnected);
 }
 
 #[test]

@@ -222,6 +222,9 @@ fn a_client_that_does_not_reconnect_stays_disconnected() {
         let (mut events, mut witnessed) = (client.events(), witness.events());
         server.restart().unwrap();
         expect_lost(&mut events);
+        expect_event(&mut events, "that it stays so is told", |event| {
+            matches!(event, ClientEvent::ReconnectSuspended { .. })
+        });
         expect_connected(&mut witnessed);
         assert!(events.try_recv().is_none(), "no try to reconnect");
         let refused = (ErrorKind::Disconnected, NOT_SENT);

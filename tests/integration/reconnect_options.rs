@@ -6,7 +6,7 @@ use redis_manager::{Delivery, ReplayFilter};
 use redis_manager_support::{Reply, TestServer};
 
 use crate::fixture::{Host, PROTOCOLS, eventually};
-use crate::reconnect::{expect_lost, kill_connections, open, options, verdict};
+use crate::reconnect::{expect_event, expect_lost, kill_connections, open, options, verdict};
 
 /// Loses the connection while the server has `call` and has not run it.
 fn lose_while_it_waits<T: Send>(
@@ -70,9 +70,11 @@ fn reconnecting_ends_at_a_refusal_if_it_is_to_and_calls_say_which() {
         client.commands().ping::<()>().unwrap();
         server.run(&["CONFIG", "SET", "requirepass", "secret"]);
         kill_connections(&server);
-        eventually("it is refused", || {
-            client.state().to_string().contains("NOAUTH")
+        expect_event(&mut events, "it is refused", |event| match event {
+            ClientEvent::ReconnectSuspended { cause } => cause.message().contains("NOAUTH"),
+            _ => false,
         });
+        assert!(client.state().to_string().contains("NOAUTH"));
         server.run(&["CONFIG", "SET", "requirepass", ""]);
         for _ in 0..2 {
             let error = Error::from(client.commands().ping::<()>().unwrap_err());

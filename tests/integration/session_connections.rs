@@ -1,6 +1,8 @@
 //! The connections behind sessions and blocking commands: made when they are needed, given up when they
 //! are in doubt, and with the limits of all others.
 
+use std::time::Instant;
+
 use redis_manager::prelude::*;
 use redis_manager::redis::Value;
 use redis_manager::{Delivery, DisconnectedBehavior};
@@ -91,16 +93,15 @@ fn they_fail_by_the_one_deadline_and_say_what_they_waited_for() {
         let mut events = client.events();
         server.kill().unwrap();
         expect_lost(&mut events);
-        let errors = [
-            client.session().unwrap_err(),
-            Error::from(
-                client
-                    .commands()
-                    .blpop::<_, Value>("list", 0.0)
-                    .unwrap_err(),
-            ),
-        ];
-        for error in errors {
+        type Call<'a> = &'a dyn Fn() -> Error;
+        let pop = || client.commands().blpop::<_, Value>("list", 0.0);
+        let calls: [Call<'_>; 2] = [&|| client.session().unwrap_err(), &|| {
+            pop().unwrap_err().into()
+        }];
+        for call in calls {
+            let began = Instant::now();
+            let error = call();
+            assert!(began.elapsed() >= Duration::from_millis(300), "too early");
             assert_eq!(
                 verdict::<()>(Err(error.clone())),
                 (ErrorKind::Timeout, NOT_SENT)
@@ -144,5 +145,35 @@ fn they_end_with_their_client_also_while_they_are_out() {
             verdict(out.get::<_, i64>("k")),
             (ErrorKind::Closed, NOT_SENT)
         );
+    }
+}
+
+#[test]
+fn those_that_wait_are_bounded_and_have_certainly_not_run_when_their_client_closes() {
+    for protocol in PROTOCOLS {
+        let (server, host) = (TestServer::start(), Host::new());
+        let options = options(protocol)
+            .request_queue_size(2)
+            .shutdown_timeout(Duration::ZERO);
+        let client: RedisCommandClient = open(&host, server.url(), options);
+        let mut events = client.events();
+        server.kill().unwrap();
+        expect_lost(&mut events);
+        std::thread::scope(|threads| {
+            let calls: Vec<_> = (0..3)
+                .map(|_| {
+                    threads.spawn(|| verdict(client.commands().blpop::<_, Value>("list", 0.0)))
+                })
+                .collect();
+            eventually("one finds no place", || {
+                calls.iter().any(|call| call.is_finished())
+            });
+            client.close();
+            let mut verdicts: Vec<_> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+            verdicts.sort_by_key(|(kind, _)| *kind == ErrorKind::Closed);
+            assert_eq!(verdicts[0], (ErrorKind::QueueFull, NOT_SENT));
+            assert_eq!(verdicts[1], (ErrorKind::Closed, NOT_SENT));
+            assert_eq!(verdicts[2], (ErrorKind::Closed, NOT_SENT));
+        });
     }
 }

@@ -242,3 +242,21 @@ fn an_unloading_goes_on_when_nobody_waits_for_it_any_more() {
         host.expect_connections(0);
     }
 }
+
+#[test]
+fn on_an_io_thread_unloading_waits_for_nothing_and_takes_no_more_work() {
+    let host = Host::new();
+    let client: RedisCommandClient = host.open(Protocol::Auto);
+    let (manager, script) = (host.manager.clone(), host.script.clone());
+    let escaped = client.clone();
+    let unloading = host.manager.resources().spawn(async move {
+        let report = manager.unload_script(&script);
+        let refused = escaped.async_commands().get::<_, Value>("k").await;
+        (report, refused)
+    });
+    let (report, refused) = pollster::block_on(unloading).unwrap();
+    assert_eq!(report.in_background().count(), 1, "{report}");
+    assert_eq!(Error::from(refused.unwrap_err()).kind(), ErrorKind::Closed);
+    eventually("it is closed", || client.state() == ClientState::Closed);
+    host.expect_connections(0);
+}

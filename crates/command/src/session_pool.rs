@@ -13,6 +13,8 @@ use redis_manager_core::{
     Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, ExclusiveConnection, Result,
 };
 
+use tokio::sync::Semaphore;
+
 use crate::lease::Lease;
 
 /// How long ago a connection must have been used to be asked for a sign of life first.
@@ -26,6 +28,8 @@ pub(crate) type Pooled = Object<Connections>;
 /// Two pools with a cap each, so that blocking commands never starve sessions.
 pub(crate) struct SessionPools {
     context: Arc<ClientContext>,
+    /// A place for each who waits for a connection.
+    waiting: Semaphore,
     /// Made when they are needed: most clients never do.
     sessions: OnceLock<Pool<Connections>>,
     blocking: OnceLock<Pool<Connections>>,
@@ -33,8 +37,10 @@ pub(crate) struct SessionPools {
 
 impl SessionPools {
     pub(crate) fn new(context: &Arc<ClientContext>) -> Self {
+        let places = context.options().request_queue_size();
         Self {
             context: Arc::clone(context),
+            waiting: Semaphore::new(places.min(Semaphore::MAX_PERMITS)),
             sessions: OnceLock::new(),
             blocking: OnceLock::new(),
         }
@@ -68,6 +74,12 @@ impl SessionPools {
                 pool.get_or_init(|| new).clone()
             }
         };
+        let _place = self.waiting.try_acquire().map_err(|_| {
+            let limit = context.options().request_queue_size();
+            let message = format!("too much waits; the option request_queue_size allows {limit}");
+            let full = context.error(ErrorKind::QueueFull, message);
+            full.with_delivery(Delivery::NotSent)
+        })?;
         // On our runtime, where the connection's task is to live.
         let leased = self
             .context
@@ -107,29 +119,39 @@ async fn lease(
     deadline: Deadline,
 ) -> Result<Lease> {
     let mut backoff = Backoff::new(context.options().reconnect_delay());
+    let mut failure = None;
     loop {
         context.check_connection()?;
         let left = deadline.remaining();
+        if let (Some(Duration::ZERO), Some(failure)) = (left, failure) {
+            return Err(too_late(context, deadline, failure));
+        }
         let timeouts = Timeouts {
             wait: left,
             create: left,
             recycle: left,
         };
-        let failure = match pool.timeout_get(&timeouts).await {
+        failure = match pool.timeout_get(&timeouts).await {
             Ok(connection) => return Ok(Lease::new(context, connection)),
             Err(PoolError::Backend(cause)) if !context.queues_after(&cause) => return Err(cause),
-            Err(PoolError::Backend(cause)) => cause,
+            Err(PoolError::Backend(cause)) => Some(cause),
             Err(error) => return Err(pool_error(context, option, deadline, &error)),
         };
         let delay = backoff.next_delay();
-        if deadline.remaining().is_some_and(|left| left <= delay) {
-            let timeout = deadline.timeout().unwrap_or_default();
-            let message = format!("{}; not sent within {timeout:?}", failure.message());
-            let error = context.error(ErrorKind::Timeout, message);
-            return Err(error.with_source(failure));
+        let pause = deadline.remaining().map_or(delay, |left| left.min(delay));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // Then the server is there, and need not be waited for.
+            () = context.connected_async() => {}
         }
-        tokio::time::sleep(delay).await;
     }
+}
+
+fn too_late(context: &ClientContext, deadline: Deadline, failure: Error) -> Error {
+    let timeout = deadline.timeout().unwrap_or_default();
+    let message = format!("{}; not sent within {timeout:?}", failure.message());
+    let error = context.error(ErrorKind::Timeout, message);
+    error.with_source(failure)
 }
 
 fn pool_error(

@@ -10,8 +10,8 @@ use redis::RedisError;
 
 use crate::pool::build_pool;
 use crate::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Deadline, Error,
-    ExclusiveConnection, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Deadline, Delivery,
+    Error, ExclusiveConnection, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
     Teardown, UnderlyingClient, wait,
 };
 
@@ -101,7 +101,9 @@ impl RedisBasicClient {
         let deadline = Deadline::after(self.context.options().connect_timeout());
         let context = Arc::clone(&self.context);
         let ping = self.context.run_admitted(async move {
-            let connection = ExclusiveConnection::open_async(&context).await?;
+            let connection = ExclusiveConnection::open_async(&context)
+                .await
+                .map_err(|error| error.with_delivery(Delivery::NotSent))?;
             let reply = connection
                 .request_async(&redis::cmd("PING"), deadline)
                 .await?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,6 +39,8 @@ pub struct ClientContext {
     underlying: UnderlyingClient,
     state: Mutex<State>,
     events: EventHub,
+    /// Wakes who waits for a connection.
+    connected: Notify,
     /// Calls that were admitted and are not answered yet.
     work: TaskTracker,
     /// Tasks that own a socket or drive one.
@@ -71,9 +74,11 @@ impl ClientContext {
             state: Mutex::new(State {
                 client: ClientState::Idle,
                 sockets_down: 0,
+                has_connected: false,
                 closing: Closure::Open,
             }),
             events: EventHub::new(),
+            connected: Notify::new(),
             work: TaskTracker::new(),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),

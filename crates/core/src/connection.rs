@@ -38,10 +38,10 @@ pub use push_sink::PushSink;
 /// It carries whatever does not change or hold up the connection itself; see
 /// [`route`](crate::route::route).
 ///
-/// A connection that is lost is made again, for ever, unless the option `auto_reconnect` says otherwise.
-/// Meanwhile calls wait, within their deadline, or fail at once, as the option `disconnected_behavior`
-/// says. A command is never sent twice: what may have run when the connection was lost fails with
-/// [`Delivery::Unknown`].
+/// A connection that is lost is made again, for ever, unless the option `auto_reconnect` or
+/// `suspend_reconnect_on_protocol_failure` says otherwise. Meanwhile calls wait, within their deadline, or fail
+/// at once, as the option `disconnected_behavior` says. A command is never sent twice, unless the option
+/// `replay` names it: what may have run when the connection was lost fails with [`Delivery::Unknown`].
 ///
 /// ```no_run
 /// # fn example(connection: redis_manager_core::Connection) -> redis_manager_core::Result<()> {
@@ -212,8 +212,8 @@ impl Connection {
             .with_client(self.context.client_id())
     }
 
-    /// The protocol that the server agreed to; `None` before the first connection, with the option
-    /// `lazy_connect`.
+    /// The protocol that the server agreed to for commands; `None` before their first connection, with the
+    /// option `lazy_connect`.
     #[must_use]
     pub fn protocol(&self) -> Option<redis::ProtocolVersion> {
         self.link.protocol()

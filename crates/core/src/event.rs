@@ -18,7 +18,7 @@ const EVENT_BUFFER: usize = 256;
 pub enum ClientEvent {
     /// The connection is made and answers.
     Connected,
-    /// The connection was lost.
+    /// The connection was lost, or the first one of a client with the option `lazy_connect` could not be made.
     Disconnected {
         /// What ended it.
         cause: Error,
@@ -35,6 +35,12 @@ pub enum ClientEvent {
         /// The number of the try.
         attempt: u64,
         /// Why it failed.
+        cause: Error,
+    },
+    /// No other connection is tried for: the option `auto_reconnect` is off, or
+    /// `suspend_reconnect_on_protocol_failure` is on and the server said no. Calls fail from now on.
+    ReconnectSuspended {
+        /// What ended the last connection, or the last try.
         cause: Error,
     },
     /// A listener did not keep up and its queue overflowed.

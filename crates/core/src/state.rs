@@ -11,7 +11,7 @@ use crate::Error;
 #[non_exhaustive]
 pub enum ClientState {
     /// Open, and without a connection of its own so far: a BASIC client, or one whose option `lazy_connect`
-    /// is on before its first call.
+    /// is on before its first call on the connection that calls share.
     Idle,
     /// Open and connected.
     Connected,

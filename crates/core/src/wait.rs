@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Once;
 
-use crate::{Error, ErrorKind, Result, in_callback};
+use crate::{Delivery, Error, ErrorKind, Result, in_callback};
 
 thread_local! {
     static IS_IO_THREAD: Cell<bool> = const { Cell::new(false) };
@@ -34,7 +34,8 @@ pub fn wait<F: Future>(future: F) -> Result<F::Output> {
         return Err(Error::new(
             ErrorKind::WouldDeadlock,
             "a blocking call on an I/O thread of the library can never return; use its `_async` twin",
-        ));
+        )
+        .with_delivery(Delivery::NotSent));
     }
     warn_in_task();
     // A blocking call may be made from a task that has used up its cooperative budget; tokio's

@@ -9,6 +9,8 @@ use crate::{ClientEvent, ClientState, DisconnectedBehavior, Error, ErrorKind, Re
 pub(super) struct State {
     pub(super) client: ClientState,
     pub(super) sockets_down: usize,
+    /// Whether it ever was. The first connection of a lazy client is tried for in any case.
+    pub(super) has_connected: bool,
     pub(super) closing: Closure,
 }
 
@@ -38,8 +40,13 @@ impl ClientContext {
     /// Whether calls wait for another connection after `cause`, or fail at once.
     #[must_use]
     pub fn queues_after(&self, cause: &Error) -> bool {
+        self.queues_if(self.state.lock().has_connected, cause)
+    }
+
+    fn queues_if(&self, has_connected: bool, cause: &Error) -> bool {
         let queues = self.options.disconnected_behavior() == DisconnectedBehavior::Queue;
-        queues && self.options.auto_reconnect() && !self.is_suspended_by(cause)
+        let goes_on = self.options.auto_reconnect() || !has_connected;
+        queues && goes_on && !self.is_suspended_by(cause)
     }
 
     /// Looks whether the client has its connection, or at least waits for it.
@@ -48,8 +55,9 @@ impl ClientContext {
     ///
     /// [`ErrorKind::Disconnected`] if it is lost and calls do not wait for another one.
     pub fn check_connection(&self) -> Result<()> {
-        match &self.state.lock().client {
-            ClientState::Disconnected { cause } if !self.queues_after(cause) => {
+        let state = self.state.lock();
+        match &state.client {
+            ClientState::Disconnected { cause } if !self.queues_if(state.has_connected, cause) => {
                 Err(cause.to_disconnected())
             }
             _ => Ok(()),
@@ -60,6 +68,7 @@ impl ClientContext {
     pub(crate) fn set_connected(&self) {
         let is_connected = {
             let mut state = self.state.lock();
+            state.has_connected = true;
             // A socket may be lost again before the last one is opened.
             state.sockets_down == 0
                 && state.change(
@@ -68,20 +77,30 @@ impl ClientContext {
                 )
         };
         if is_connected {
-            self.emit(ClientEvent::Connected);
+            self.tell_connected();
         }
+    }
+
+    fn tell_connected(&self) {
+        self.emit(ClientEvent::Connected);
+        self.connected.notify_waiters();
+    }
+
+    /// Completes when the client is connected next.
+    pub async fn connected_async(&self) {
+        self.connected.notified().await;
     }
 
     /// Notes that one of the client's sockets is gone, or could not be made.
     pub(crate) fn set_disconnected(&self, cause: &Error) {
-        let was_connected = {
+        let is_news = {
             let mut state = self.state.lock();
             state.sockets_down += 1;
-            let was_connected = state.client == ClientState::Connected;
+            let is_news = !state.client.is_closed() && !state.client.is_disconnected();
             state.set_cause(cause);
-            was_connected
+            is_news
         };
-        if was_connected {
+        if is_news {
             self.emit(ClientEvent::Disconnected {
                 cause: cause.clone(),
             });
@@ -97,12 +116,13 @@ impl ClientContext {
     pub(crate) fn set_reconnected(&self) {
         let changed = {
             let mut state = self.state.lock();
+            state.has_connected = true;
             state.sockets_down = state.sockets_down.saturating_sub(1);
             state.sockets_down == 0
                 && state.change(ClientState::is_disconnected, ClientState::Connected)
         };
         if changed {
-            self.emit(ClientEvent::Connected);
+            self.tell_connected();
         }
     }
 }

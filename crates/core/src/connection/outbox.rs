@@ -340,14 +340,20 @@ impl Outbox {
             service,
             ..
         } = &mut *state;
-        let reason = match service {
-            Service::Down(Some(cause)) => format!("{}; not sent", cause.message()),
-            Service::Down(None) => "no connection".to_owned(),
-            Service::Up | Service::Ended(_) => "not sent".to_owned(),
+        let cause = match service {
+            Service::Down(Some(cause)) => format!("{}; ", cause.message()),
+            Service::Down(None) => "no connection; ".to_owned(),
+            Service::Up | Service::Ended(_) => String::new(),
         };
+        let [not_sent, not_again] = ["not sent", "not sent again"].map(|what| cause.clone() + what);
         *earliest = None;
         for request in requests {
-            if request.expire(now, &reason) {
+            let reason = if request.was_sent() {
+                &not_again
+            } else {
+                &not_sent
+            };
+            if request.expire(now, reason) {
                 *withdrawn += 1;
                 *withdrawn_bytes += request.size();
             } else {

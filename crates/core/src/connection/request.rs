@@ -153,6 +153,11 @@ impl Request {
         }
     }
 
+    /// Whether a socket has taken a byte of it, which is lost since.
+    pub(super) fn was_sent(&self) -> bool {
+        self.was_sent
+    }
+
     /// Notes that the socket has taken a byte of it.
     pub(super) fn set_sent(&mut self) {
         self.was_sent = true;

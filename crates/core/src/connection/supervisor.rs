@@ -45,7 +45,7 @@ impl Supervisor {
                     let driver = self.driver(greeted, &served.outbox);
                     self.serve(driver, served).await;
                 }
-                Err(cause) => served.end(cause),
+                Err(cause) => self.suspend(served, cause),
             }
         }));
         outbox
@@ -63,7 +63,7 @@ impl Supervisor {
             }
             self.context.set_disconnected(&lost);
             if !self.context.options().auto_reconnect() {
-                return served.end(lost);
+                return self.suspend(served, lost);
             }
             match Box::pin(self.reconnect(&mut backoff, &served.outbox)).await {
                 Ok(greeted) => {
@@ -74,9 +74,14 @@ impl Supervisor {
                         Arc::clone(sink).reconnected();
                     }
                 }
-                Err(cause) => return served.end(cause),
+                Err(cause) => return self.suspend(served, cause),
             }
         }
+    }
+
+    fn suspend(&self, served: Served, cause: Error) {
+        served.end(cause.clone());
+        self.context.emit(ClientEvent::ReconnectSuspended { cause });
     }
 
     fn driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Driver {

@@ -111,7 +111,8 @@ impl ClientOptionsBuilder {
     }
 
     /// Whether the client connects only when its first call is made. Default false; true lets a client be
-    /// opened while its server is down.
+    /// opened while its server is down, and its calls wait for that, whatever `auto_reconnect` says. A lazy
+    /// PUB_SUB client has a socket for commands and one for listeners, each made when it is needed.
     pub fn lazy_connect(mut self, lazy_connect: bool) -> Self {
         self.lazy_connect = lazy_connect;
         self
@@ -131,7 +132,8 @@ impl ClientOptionsBuilder {
     }
 
     /// The most that is waited before a try to reconnect, longer than 0: each wait is uniformly random
-    /// from 0 to a bound that doubles from 10 ms up to this. Default 2 s.
+    /// from 0 to a bound that doubles from 10 ms up to this, and begins anew after a connection that lasted
+    /// longer than this. Default 2 s.
     pub fn reconnect_delay(mut self, reconnect_delay: Duration) -> Self {
         self.reconnect_delay = reconnect_delay;
         self
@@ -145,9 +147,12 @@ impl ClientOptionsBuilder {
         self
     }
 
-    /// How long a connection may be silent before the server is asked for a sign of life, 10 ms or more. If
-    /// there is none for as long again, and no call that was sent before has time left, the connection is
-    /// replaced. `None` (`"off"` in a config file) never asks. Default 15 s.
+    /// How long the connection that calls share may be silent before the server is asked for a sign of life,
+    /// 10 ms to 1 day. If there is none for as long again, and no call that was sent before has time left, the
+    /// connection is replaced. `None` (`"off"` in a config file) never asks. Default 15 s.
+    ///
+    /// Sessions and blocking commands are not asked: there, a silent server is noticed by the deadline of the
+    /// call, and by TCP.
     pub fn heartbeat(mut self, heartbeat: impl Into<Option<Duration>>) -> Self {
         self.heartbeat = heartbeat.into();
         self

@@ -15,7 +15,8 @@ const USER_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_millis(i32::MAX as u64);
 
 /// A shorter one would take a server that is merely busy for one that is gone.
-const HEARTBEAT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::MAX;
+const HEARTBEAT: RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_secs(24 * 60 * 60);
 
 impl ClientOptionsBuilder {
     pub(super) fn check(&self) -> Result<()> {
@@ -26,6 +27,12 @@ impl ClientOptionsBuilder {
         ] {
             if timeout.is_zero() {
                 return Err(invalid(name, "0s", "longer than 0, such as 500ms"));
+            }
+        }
+        for name in self.replay.names() {
+            if name.is_empty() || name.contains(char::is_whitespace) {
+                let value = format!("{name:?}");
+                return Err(invalid("replay", &value, "a command's name, such as GET"));
             }
         }
         for (name, size) in [
@@ -47,7 +54,7 @@ impl ClientOptionsBuilder {
                 "heartbeat",
                 self.heartbeat,
                 HEARTBEAT,
-                "10ms or more, or off",
+                "10ms to 1day, or off",
             ),
             (
                 "socket.keepalive",

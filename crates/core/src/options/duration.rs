@@ -1,9 +1,11 @@
 //! Durations in a config file that can be switched off.
 
+use std::fmt;
 use std::time::Duration;
 
 use humantime_serde::re::humantime;
-use serde::{Deserialize, Deserializer, Serializer, de};
+use serde::de::{self, Visitor};
+use serde::{Deserializer, Serializer};
 
 /// `None` in a config file. Not simply left out: that means the default, and TOML knows no null.
 const OFF: &str = "off";
@@ -21,14 +23,23 @@ pub(super) fn serialize<S: Serializer>(
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text == OFF {
-        return Ok(None);
+    deserializer.deserialize_str(OrOff)
+}
+
+struct OrOff;
+
+impl Visitor<'_> for OrOff {
+    type Value = Option<Duration>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as \"30s\", or \"off\"")
     }
-    humantime::parse_duration(&text).map(Some).map_err(|_| {
-        de::Error::invalid_value(
-            de::Unexpected::Str(&text),
-            &"a duration such as \"30s\", or \"off\"",
-        )
-    })
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        if text == OFF {
+            return Ok(None);
+        }
+        let parsed = humantime::parse_duration(text).map(Some);
+        parsed.map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// RESP3, and RESP2 where the server does not know `HELLO`. The default.
+    /// RESP3, and RESP2 where the server does not know `HELLO`. The default. Asked for anew with every
+    /// connection, except that a PUB_SUB client which has found RESP3 stays with it.
     #[default]
     Auto,
     /// RESP2 only; `HELLO` is never sent.

@@ -14,6 +14,10 @@ use crate::route::upper_name;
 /// Name commands that do no harm if they run twice, such as reads, as they are sent: `redis`' `incr` sends
 /// `INCRBY`. A pipeline is sent again if all its commands are named. In a config file it is a list of names.
 ///
+/// Such a call waits for the next connection, within its deadline. Where calls do not wait for one
+/// (`disconnected_behavior` is [`Reject`](crate::DisconnectedBehavior::Reject), `auto_reconnect` is off) it fails
+/// as any other.
+///
 /// ```
 /// use redis_manager_core::{ReplayFilter, redis::cmd};
 ///
@@ -38,6 +42,10 @@ impl ReplayFilter {
     pub fn commands<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
         let upper = |name: N| name.as_ref().to_ascii_uppercase();
         Self(names.into_iter().map(upper).collect())
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     /// Whether `cmd` may run twice.

@@ -228,8 +228,16 @@ fn values_out_of_range_are_refused() {
             "`listener_queue_bytes` is 0; it must be at least 1",
         ),
         (
+            new().heartbeat(Duration::from_secs(86_401)),
+            "`heartbeat` is 1day 1s; it must be 10ms to 1day, or off",
+        ),
+        (
+            new().replay(ReplayFilter::commands(["GET", "get key"])),
+            "`replay` is \"GET KEY\"; it must be a command's name, such as GET",
+        ),
+        (
             new().heartbeat(Duration::from_millis(9)),
-            "`heartbeat` is 9ms; it must be 10ms or more, or off",
+            "`heartbeat` is 9ms; it must be 10ms to 1day, or off",
         ),
         (
             keepalive(Duration::from_millis(999)),

@@ -47,8 +47,8 @@ impl RedisManager {
     /// kept, which answer [`Closed`](ErrorKind::Closed), and a callback that never returned, which the
     /// report names. Unloading twice does nothing.
     ///
-    /// A call that waits in a blocking command, such as `BLPOP` without a timeout, makes this wait for the
-    /// whole `shutdown_timeout`; its twin holds up no thread meanwhile.
+    /// A call that waits in a blocking command, such as `BLPOP` without a timeout, or for a server that is gone,
+    /// makes this wait for the whole `shutdown_timeout`; its twin holds up no thread meanwhile.
     ///
     /// Inside a callback nothing is waited for: the report says
     /// [`InBackground`](CloseOutcome::InBackground).
@@ -162,9 +162,7 @@ impl Inner {
 
     /// Closes `clients` at the same time, to the end even if the caller stops waiting.
     async fn close(&self, clients: Vec<AnyClient>) -> Vec<CloseReport> {
-        for client in &clients {
-            client.context().begin_closing();
-        }
+        begin_all(&clients);
         if in_callback() {
             return self.close_in_background(clients);
         }
@@ -174,6 +172,7 @@ impl Inner {
     }
 
     fn close_in_background(&self, clients: Vec<AnyClient>) -> Vec<CloseReport> {
+        begin_all(&clients);
         let reports = clients
             .iter()
             .map(|client| report(client, CloseOutcome::InBackground))
@@ -189,6 +188,12 @@ impl Drop for Inner {
         for (_, clients) in self.registry.get_mut().shut_down() {
             self.close_in_background(clients);
         }
+    }
+}
+
+fn begin_all(clients: &[AnyClient]) {
+    for client in clients {
+        client.context().begin_closing();
     }
 }
 

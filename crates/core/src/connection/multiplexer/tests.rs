@@ -1,0 +1,220 @@
+//! Requests, replies and pushes in every order that matters.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::super::reply::Reply;
+use super::super::request::RequestKind;
+use super::*;
+use crate::{Deadline, Delivery, InFlight};
+
+type Waiter = oneshot::Receiver<Result<Reply>>;
+
+const SIZE: usize = 10;
+
+fn add(multiplexer: &mut Multiplexer, expected: Expected) -> Waiter {
+    add_with(multiplexer, expected, None, false)
+}
+
+fn add_with(
+    multiplexer: &mut Multiplexer,
+    expected: Expected,
+    timeout: Option<Duration>,
+    is_replayed: bool,
+) -> Waiter {
+    let kind = RequestKind {
+        expected,
+        in_flight: InFlight::uncounted(Deadline::after(timeout)),
+        is_unattended: false,
+        is_replayed,
+    };
+    let (request, reply) = Request::new(0, kind, &[b'x'; SIZE]);
+    multiplexer.add([request]);
+    reply
+}
+
+fn add_sent(multiplexer: &mut Multiplexer, expected: Expected) -> Waiter {
+    let reply = add(multiplexer, expected);
+    multiplexer.wrote(SIZE);
+    reply
+}
+
+fn value(waiter: &mut Waiter) -> Option<Value> {
+    match waiter.try_recv().ok()? {
+        Ok(Reply::One(value)) => Some(value),
+        other => panic!("not one value: {other:?}"),
+    }
+}
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<PushKind>>);
+
+impl PushSink for Seen {
+    fn push(&self, push: PushInfo) {
+        self.0.lock().push(push.kind);
+    }
+}
+
+fn with_sink(pushes: Pushes) -> (Multiplexer, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    (Multiplexer::new(pushes, Some(Arc::clone(&seen) as _)), seen)
+}
+
+fn push(kind: PushKind) -> Value {
+    Value::Push { kind, data: vec![] }
+}
+
+fn array(kind: &str) -> Value {
+    Value::Array(vec![
+        Value::BulkString(kind.as_bytes().to_vec()),
+        Value::Nil,
+    ])
+}
+
+#[test]
+fn replies_go_to_requests_in_order_those_of_cancelled_ones_included() {
+    let mut multiplexer = Multiplexer::new(Pushes::None, None);
+    let mut first = add_sent(&mut multiplexer, Expected::One);
+    drop(add_sent(&mut multiplexer, Expected::Each(2)));
+    let mut third = add_sent(&mut multiplexer, Expected::One);
+    for number in 1..=4 {
+        multiplexer.receive(Value::Int(number)).unwrap();
+    }
+    assert_eq!(value(&mut first), Some(Value::Int(1)));
+    assert_eq!(value(&mut third), Some(Value::Int(4)));
+}
+
+#[test]
+fn a_reply_that_nobody_asked_for_is_an_error() {
+    let mut multiplexer = Multiplexer::new(Pushes::Typed, None);
+    assert_eq!(
+        multiplexer.receive(Value::Okay).unwrap_err().kind(),
+        ErrorKind::Protocol
+    );
+    // Asked, but not a byte of it is sent.
+    let mut waiter = add(&mut multiplexer, Expected::One);
+    assert!(multiplexer.receive(Value::Okay).is_err());
+    assert_eq!(value(&mut waiter), None);
+}
+
+#[test]
+fn a_reply_that_nobody_asked_for_is_an_error_from_its_first_byte() {
+    for (pushes, push) in [(Pushes::Typed, b'>'), (Pushes::Arrays, b'*')] {
+        let mut multiplexer = Multiplexer::new(pushes, None);
+        assert!(multiplexer.begin(push).is_ok());
+        assert!(multiplexer.begin(b'+').is_err());
+        let _waiter = add_sent(&mut multiplexer, Expected::One);
+        assert!(multiplexer.begin(b'+').is_ok());
+    }
+}
+
+#[test]
+fn pushes_are_no_replies() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+    let mut waiter = add_sent(&mut multiplexer, Expected::One);
+    multiplexer.receive(push(PushKind::Message)).unwrap();
+    // The server ended a subscription by itself.
+    multiplexer.receive(push(PushKind::SUnsubscribe)).unwrap();
+    assert_eq!(value(&mut waiter), None);
+    multiplexer.receive(array("message")).unwrap();
+    assert_eq!(value(&mut waiter), Some(array("message")));
+    assert_eq!(*seen.0.lock(), [PushKind::Message, PushKind::SUnsubscribe]);
+}
+
+#[test]
+fn a_confirmation_is_the_reply_of_who_waits_for_one() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+    let mut get = add_sent(&mut multiplexer, Expected::One);
+    let mut subscribe = add_sent(&mut multiplexer, Expected::Confirmation);
+    multiplexer.receive(push(PushKind::Message)).unwrap();
+    multiplexer.receive(Value::Okay).unwrap();
+    multiplexer.receive(push(PushKind::Subscribe)).unwrap();
+    assert_eq!(value(&mut get), Some(Value::Okay));
+    assert_eq!(value(&mut subscribe), Some(push(PushKind::Subscribe)));
+    assert_eq!(*seen.0.lock(), [PushKind::Message]);
+}
+
+#[test]
+fn a_resp2_subscriber_gets_its_pushes_as_arrays() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Arrays);
+    let mut subscribe = add_sent(&mut multiplexer, Expected::Confirmation);
+    multiplexer.receive(array("message")).unwrap();
+    multiplexer.receive(array("subscribe")).unwrap();
+    multiplexer.receive(array("pmessage")).unwrap();
+    assert!(value(&mut subscribe).is_some());
+    assert_eq!(*seen.0.lock(), [PushKind::Message, PushKind::PMessage]);
+}
+
+#[test]
+fn only_what_the_socket_took_a_byte_of_may_have_run() {
+    let mut multiplexer = Multiplexer::new(Pushes::None, None);
+    let mut waiters: Vec<_> = (0..4)
+        .map(|_| add(&mut multiplexer, Expected::One))
+        .collect();
+    multiplexer.wrote(1);
+    multiplexer.wrote(SIZE);
+    multiplexer.receive(Value::Okay).unwrap();
+    let unsent = multiplexer.lose(&lost(), &[b'x'; SIZE * 3 - 1]);
+    assert_eq!(value(&mut waiters[0]), Some(Value::Okay));
+    assert_eq!(delivery(&mut waiters[1]), Some(Delivery::Unknown));
+    assert_eq!((unsent.requests.len(), unsent.bytes.len()), (2, 2 * SIZE));
+    assert!(waiters[2].try_recv().is_err(), "still on its way");
+}
+
+#[test]
+fn what_may_run_twice_is_to_be_sent_again_from_its_first_byte_and_before_the_rest() {
+    let mut multiplexer = Multiplexer::new(Pushes::None, None);
+    let mut once = add_with(&mut multiplexer, Expected::One, None, false);
+    let mut twice = add_with(&mut multiplexer, Expected::Each(2), None, true);
+    drop(add_with(&mut multiplexer, Expected::One, None, true));
+    let _unsent = add(&mut multiplexer, Expected::One);
+    multiplexer.wrote(3 * SIZE);
+    assert_eq!(multiplexer.kept(), 2 * SIZE);
+    let mut unsent = multiplexer.lose(&lost(), &[b'y'; SIZE]);
+    assert_eq!(delivery(&mut once), Some(Delivery::Unknown));
+    assert_eq!(unsent.bytes, [[b'x'; SIZE], [b'y'; SIZE]].concat());
+    // If it comes to no connection any more, it may have run all the same.
+    unsent.requests[0].fail(lost());
+    assert_eq!(delivery(&mut twice), Some(Delivery::Unknown));
+}
+
+#[test]
+fn a_request_fails_by_its_deadline_and_its_reply_is_still_its_own() {
+    let mut multiplexer = Multiplexer::new(Pushes::None, None);
+    let timeout = |seconds| Some(Duration::from_secs(seconds));
+    let now = Instant::now();
+    let mut late = add_with(&mut multiplexer, Expected::One, timeout(1), false);
+    let mut later = add_with(&mut multiplexer, Expected::One, timeout(3), false);
+    let mut never = add(&mut multiplexer, Expected::One);
+    multiplexer.wrote(3 * SIZE);
+    assert!(multiplexer.earliest().unwrap() < now + Duration::from_secs(2));
+    multiplexer.expire(now + Duration::from_secs(2));
+    assert_eq!(delivery(&mut late), Some(Delivery::Unknown));
+    assert!(multiplexer.earliest().unwrap() > now + Duration::from_secs(2));
+    for number in 1..=3 {
+        multiplexer.receive(Value::Int(number)).unwrap();
+    }
+    assert_eq!(value(&mut later), Some(Value::Int(2)));
+    assert_eq!(value(&mut never), Some(Value::Int(3)));
+}
+
+#[test]
+fn who_asked_the_server_before_us_is_waited_for_and_who_asked_after_is_not() {
+    let mut multiplexer = Multiplexer::new(Pushes::None, None);
+    let before = add(&mut multiplexer, Expected::One);
+    multiplexer.add([Request::heartbeat(SIZE)]);
+    let _after = add(&mut multiplexer, Expected::One);
+    assert!(multiplexer.has_patience());
+    drop(before);
+    assert!(!multiplexer.has_patience());
+}
+
+fn lost() -> Error {
+    Error::new(ErrorKind::Disconnected, "lost")
+}
+
+fn delivery(waiter: &mut Waiter) -> Option<Delivery> {
+    waiter.try_recv().unwrap().unwrap_err().delivery()
+}

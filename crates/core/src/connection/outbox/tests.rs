@@ -1,0 +1,150 @@
+//! The outbox as a driver, its callers and its supervisor use it.
+
+use std::time::Duration;
+
+use super::super::request::Request;
+use super::*;
+use crate::{ClientOptionsBuilder, Deadline, ErrorKind};
+
+fn outbox() -> Arc<Outbox> {
+    outbox_with(ClientOptions::builder())
+}
+
+fn outbox_with(options: ClientOptionsBuilder) -> Arc<Outbox> {
+    let options = options.request_queue_size(4).build().unwrap();
+    Outbox::new(&options, options.replay())
+}
+
+fn uncounted() -> InFlight {
+    InFlight::uncounted(Deadline::after(None))
+}
+
+fn put(outbox: &Arc<Outbox>, name: &str) -> Result<Ticket> {
+    outbox.put(&redis::cmd(name), Expected::One, uncounted())
+}
+
+/// Takes what the driver has taken back.
+fn unsent(bytes: &str, requests: VecDeque<Request>) -> Unsent {
+    Unsent {
+        bytes: bytes.as_bytes().to_vec(),
+        requests,
+    }
+}
+
+fn verdict(ticket: Ticket) -> Error {
+    crate::wait(ticket.reply()).unwrap().unwrap_err()
+}
+
+fn fetch(outbox: &Outbox) -> (String, VecDeque<Request>) {
+    let context = std::task::Context::from_waker(std::task::Waker::noop());
+    let (mut bytes, mut requests) = (Vec::new(), VecDeque::new());
+    outbox.fetch(&context, &mut bytes, &mut requests, (0, 0));
+    (String::from_utf8(bytes).unwrap(), requests)
+}
+
+fn packed(names: &[&str]) -> String {
+    let packed = names
+        .iter()
+        .map(|name| redis::cmd(name).get_packed_command());
+    String::from_utf8(packed.collect::<Vec<_>>().concat()).unwrap()
+}
+
+#[test]
+fn a_ticket_withdraws_its_own_request_also_after_others_were_and_it_was_given_back() {
+    let outbox = outbox();
+    let [zero, one, two] = ["ZERO", "ONE", "TWO"].map(|name| put(&outbox, name).unwrap());
+    drop(two);
+    let (bytes, requests) = fetch(&outbox);
+    assert_eq!(bytes, packed(&["ZERO", "ONE"]));
+    outbox.give_back(unsent(&bytes, requests), 0);
+    let three = put(&outbox, "THREE").unwrap();
+    drop(one);
+    let (bytes, requests) = fetch(&outbox);
+    assert_eq!(bytes, packed(&["ZERO", "THREE"]));
+    assert_eq!(requests.len(), 2);
+    drop((zero, three));
+}
+
+#[test]
+fn what_was_given_up_while_the_driver_had_it_is_not_sent_later_unless_nobody_was_to_wait() {
+    let outbox = outbox();
+    let given_up = put(&outbox, "ONE").unwrap();
+    let mut cmd = redis::cmd("TWO");
+    cmd.set_no_response(true);
+    let told = outbox.put(&cmd, Expected::One, uncounted());
+    told.unwrap().forget();
+    let (bytes, requests) = fetch(&outbox);
+    drop(given_up);
+    outbox.give_back(unsent(&bytes, requests), 0);
+    assert_eq!(fetch(&outbox).0, packed(&["TWO"]));
+}
+
+#[test]
+fn what_is_withdrawn_makes_room() {
+    let outbox = outbox();
+    let mut tickets: Vec<_> = (0..4).map(|_| put(&outbox, "PING").unwrap()).collect();
+    let full = put(&outbox, "PING").map(drop).unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::QueueFull);
+    assert_eq!(full.delivery(), Some(Delivery::NotSent));
+    tickets.truncate(1);
+    tickets.extend((0..3).map(|_| put(&outbox, "PING").unwrap()));
+    assert!(put(&outbox, "PING").is_err());
+    assert_eq!(fetch(&outbox).0, packed(&["PING"; 4]));
+}
+
+#[test]
+fn what_the_driver_has_counts_until_it_is_answered() {
+    let outbox = outbox_with(ClientOptions::builder().request_queue_bytes(60));
+    let _tickets: Vec<_> = (0..4).map(|_| put(&outbox, "PING").unwrap()).collect();
+    let context = Context::from_waker(std::task::Waker::noop());
+    let (mut bytes, mut requests) = (Vec::new(), VecDeque::new());
+    outbox.fetch(&context, &mut bytes, &mut requests, (0, 0));
+    assert!(put(&outbox, "PING").is_err(), "four are waited for");
+    bytes.clear();
+    requests.clear();
+    outbox.fetch(&context, &mut bytes, &mut requests, (2, 50));
+    let error = put(&outbox, "PING").map(drop).unwrap_err();
+    assert!(error.message().contains("request_queue_bytes"), "{error}");
+    outbox.fetch(&context, &mut bytes, &mut requests, (2, 0));
+    put(&outbox, "PING").unwrap();
+}
+
+#[test]
+fn what_is_not_sent_by_its_deadline_fails_and_says_what_it_waited_for() {
+    let outbox = outbox();
+    outbox.set_down(&Error::new(ErrorKind::Connect, "cannot connect"));
+    let late = InFlight::uncounted(Deadline::after(Duration::from_secs(1)));
+    let late = outbox.put(&redis::cmd("ONE"), Expected::One, late).unwrap();
+    let _waits = put(&outbox, "TWO").unwrap();
+    let earliest = outbox.earliest().unwrap();
+    outbox.expire(earliest - Duration::from_millis(1));
+    outbox.expire(earliest);
+    let error = verdict(late);
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Timeout, Some(Delivery::NotSent))
+    );
+    assert_eq!(error.message(), "cannot connect; not sent within 1s");
+    assert_eq!(fetch(&outbox).0, packed(&["TWO"]));
+}
+
+#[test]
+fn one_that_rejects_keeps_nothing_for_later_while_it_is_down() {
+    let rejects = ClientOptions::builder().disconnected_behavior(DisconnectedBehavior::Reject);
+    let outbox = outbox_with(rejects);
+    let waits_for_the_first = put(&outbox, "ONE").unwrap();
+    let lost = Error::new(ErrorKind::Disconnected, "lost");
+    outbox.set_down(&lost);
+    assert_eq!(verdict(waits_for_the_first).message(), "lost");
+    let refused = put(&outbox, "TWO").map(drop).unwrap_err();
+    assert_eq!(refused.delivery(), Some(Delivery::NotSent));
+    outbox.set_up(ProtocolVersion::RESP3);
+    let three = put(&outbox, "THREE").unwrap();
+    let (bytes, requests) = fetch(&outbox);
+    outbox.end(&lost);
+    outbox.give_back(unsent(&bytes, requests), 0);
+    outbox.set_down(&lost);
+    assert_eq!(verdict(three).message(), "lost");
+    outbox.set_up(ProtocolVersion::RESP3);
+    assert!(put(&outbox, "FOUR").is_err(), "it has ended");
+}

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use redis_manager::prelude::*;
 use redis_manager::redis::{self, Value, cmd, pipe};
-use redis_manager::{Delivery, DisconnectedBehavior, Protocol};
+use redis_manager::{ClientResources, Delivery, DisconnectedBehavior, OpenRedisClient, Protocol};
 use redis_manager_support::{Reply, TestServer};
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
@@ -241,4 +241,23 @@ fn an_atomic_pipeline_whose_multi_is_refused_is_a_server_error_and_the_client_go
         assert_eq!(client.state(), ClientState::Connected);
         let () = client.commands().set("k", 2).unwrap();
     }
+}
+
+#[test]
+fn a_client_whose_resources_are_shut_down_says_so_and_hangs_nobody() {
+    let resources = ClientResources::new().unwrap();
+    let script = ScriptHandle::new("orphan");
+    let uri = TestServer::shared().url().parse().unwrap();
+    let client =
+        RedisCommandClient::open(&script, uri, ClientOptions::default(), &resources).unwrap();
+    resources.shutdown();
+    eventually("the state tells", || {
+        client
+            .state()
+            .to_string()
+            .contains("resources are shut down")
+    });
+    let refused = client.commands().get::<_, Value>("k").unwrap_err();
+    assert_eq!(Error::from(refused).delivery(), Some(Delivery::NotSent));
+    client.session().unwrap_err();
 }

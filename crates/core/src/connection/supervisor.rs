@@ -28,7 +28,11 @@ impl Supervisor {
         let served = Served::new(&outbox, self.context.closed_error());
         let driver = self.driver(greeted, &outbox);
         let context = Arc::clone(&self.context);
-        drop(context.spawn(async move { self.serve(driver, served).await }));
+        let supervised = Supervised(Arc::clone(&self.context));
+        drop(context.spawn(async move {
+            let _supervised = supervised;
+            self.serve(driver, served).await;
+        }));
         outbox
     }
 
@@ -37,7 +41,9 @@ impl Supervisor {
         let outbox = Outbox::new(self.context.options(), self.context.options().replay());
         let served = Served::new(&outbox, self.context.closed_error());
         let context = Arc::clone(&self.context);
+        let supervised = Supervised(Arc::clone(&self.context));
         drop(context.spawn(async move {
+            let _supervised = supervised;
             served.outbox.wanted().await;
             // Boxed, as every future that connects: it is large, and a client that is connected has none.
             match Box::pin(self.connect_first(&served.outbox)).await {
@@ -175,6 +181,20 @@ pub(super) async fn in_time<T>(
             ))
         })
         .map_err(|error| error.with_client(context.client_id()))
+}
+
+/// A client whose connection is cared for. If that ends before the client is closed, its state says so.
+struct Supervised(Arc<ClientContext>);
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        let state = self.0.state();
+        if !state.is_closed() && !state.is_disconnected() {
+            let message = "the connection's task ended: the client's resources are shut down";
+            let cause = self.0.error(ErrorKind::Internal, message);
+            self.0.set_disconnected(&cause);
+        }
+    }
 }
 
 /// An outbox that is served. Once it is not any more, whatever ended that, it takes nothing.

@@ -8,7 +8,7 @@ use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect};
 use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result};
 
 use crate::condition::Condition;
-use crate::session_pool::Pooled;
+use crate::connection_pool::Pooled;
 
 pub(crate) struct Lease {
     context: Arc<ClientContext>,

@@ -21,6 +21,7 @@ mod async_session;
 mod client;
 mod commands;
 mod condition;
+mod connection_pool;
 mod lease;
 mod session;
 mod session_pool;

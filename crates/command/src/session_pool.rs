@@ -3,27 +3,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use deadpool::Runtime;
-use deadpool::managed::{
-    Manager, Metrics, Object, Pool, PoolConfig, PoolError, RecycleError, RecycleResult,
-    TimeoutType, Timeouts,
-};
-use redis_manager_core::redis::cmd;
-use redis_manager_core::{
-    Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, ExclusiveConnection, Result,
-};
-
+use deadpool::managed::{PoolError, TimeoutType, Timeouts};
+use redis_manager_core::{Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, Result};
 use tokio::sync::Semaphore;
 
+use crate::connection_pool::{ConnectionPool, build_pool};
 use crate::lease::Lease;
-
-/// How long ago a connection must have been used to be asked for a sign of life first.
-const TRUSTED: Duration = Duration::from_secs(1);
-/// How long it may take to give it.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-
-/// A connection that is out; dropped, it goes back.
-pub(crate) type Pooled = Object<Connections>;
 
 /// Two pools with a cap each, so that blocking commands never starve sessions.
 pub(crate) struct SessionPools {
@@ -31,8 +16,8 @@ pub(crate) struct SessionPools {
     /// A place for each who waits for a connection.
     waiting: Semaphore,
     /// Made when they are needed: most clients never do.
-    sessions: OnceLock<Pool<Connections>>,
-    blocking: OnceLock<Pool<Connections>>,
+    sessions: OnceLock<ConnectionPool>,
+    blocking: OnceLock<ConnectionPool>,
 }
 
 impl SessionPools {
@@ -61,7 +46,7 @@ impl SessionPools {
 
     async fn lease_from(
         &self,
-        pool: &OnceLock<Pool<Connections>>,
+        pool: &OnceLock<ConnectionPool>,
         size: usize,
         option: &'static str,
         deadline: Deadline,
@@ -70,7 +55,7 @@ impl SessionPools {
         let pool = match pool.get() {
             Some(pool) => pool.clone(),
             None => {
-                let new = build(&context, size)?;
+                let new = build_pool(&context, size)?;
                 pool.get_or_init(|| new).clone()
             }
         };
@@ -99,22 +84,10 @@ impl SessionPools {
     }
 }
 
-fn build(context: &Arc<ClientContext>, size: usize) -> Result<Pool<Connections>> {
-    Pool::builder(Connections(Arc::clone(context)))
-        .config(PoolConfig::new(size))
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(|error| {
-            context
-                .error(ErrorKind::Internal, "the pool could not be built")
-                .with_source(error)
-        })
-}
-
 /// Waits for a connection, or makes one, until `deadline`.
 async fn lease(
     context: &Arc<ClientContext>,
-    pool: &Pool<Connections>,
+    pool: &ConnectionPool,
     option: &str,
     deadline: Deadline,
 ) -> Result<Lease> {
@@ -178,32 +151,5 @@ fn pool_error(
             ),
         ),
         other => context.error(ErrorKind::Internal, other.to_string()),
-    }
-}
-
-/// Makes the connections of a pool, and decides whether one is used again.
-pub(crate) struct Connections(Arc<ClientContext>);
-
-impl Manager for Connections {
-    type Type = ExclusiveConnection;
-    type Error = Error;
-
-    async fn create(&self) -> Result<ExclusiveConnection> {
-        ExclusiveConnection::open_async(&self.0).await
-    }
-
-    async fn recycle(
-        &self,
-        connection: &mut ExclusiveConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<Error> {
-        if !connection.is_open() {
-            return Err(RecycleError::message("it is lost"));
-        }
-        if metrics.last_used() > TRUSTED {
-            let deadline = Deadline::after(SIGN_OF_LIFE);
-            connection.request_async(&cmd("PING"), deadline).await?;
-        }
-        Ok(())
     }
 }

@@ -25,7 +25,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use crate::route::{Route, route, route_pipeline, upper_name};
 use crate::{ClientContext, ClientOptions, Delivery, Error, ErrorKind, RedisUri, Result, wait};
-use link::{Link, all, one};
+use link::{Link, all, value};
 
 pub use backoff::Backoff;
 pub use confirmation::Confirmation;
@@ -121,11 +121,7 @@ impl Connection {
     pub async fn request_routed(&self, cmd: &Cmd) -> Result<Value> {
         let call = async {
             let ticket = self.link.command(cmd, self.context.admit()?)?;
-            if cmd.is_no_response() {
-                ticket.forget();
-                return Ok(Value::Nil);
-            }
-            one(ticket.reply().await?)
+            value(cmd, ticket).await
         };
         call.await
             .map_err(|error| self.name(error, upper_name(cmd)))

@@ -9,11 +9,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::driver::Driver;
 use super::handshake::greet;
 use super::has_no_reply;
-use super::link::{all, one};
+use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::Outbox;
 use super::reply::Expected;
 use super::supervisor::{Served, in_time};
+use super::ticket::Ticket;
 use crate::route::upper_name;
 use crate::{ClientContext, Deadline, Error, ErrorKind, ReplayFilter, Result};
 
@@ -69,12 +70,8 @@ impl ExclusiveConnection {
     pub async fn request_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
         let call = async {
             let in_flight = self.context.admit_until(deadline)?;
-            let ticket = self.outbox.put(cmd, Expected::One, in_flight)?;
-            if cmd.is_no_response() {
-                ticket.forget();
-                return Ok(Value::Nil);
-            }
-            one(ticket.reply().await?)
+            let left = self.outbox.put(cmd, Expected::One, in_flight)?;
+            value(cmd, Ticket::new(&self.outbox, left)).await
         };
         call.await
             .map_err(|error| self.name(error, upper_name(cmd)))
@@ -96,7 +93,8 @@ impl ExclusiveConnection {
         }
         let call = async {
             let in_flight = self.context.admit_until(deadline)?;
-            let ticket = self.outbox.put_pipeline(pipeline, in_flight)?;
+            let left = self.outbox.put_pipeline(pipeline, in_flight)?;
+            let ticket = Ticket::new(&self.outbox, left);
             all(ticket.reply().await?, pipeline.len()).await
         };
         call.await.map_err(|error| self.name(error, "pipeline"))

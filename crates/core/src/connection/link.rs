@@ -82,11 +82,13 @@ impl Link {
     }
 
     pub(super) fn command(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
-        self.commands.put(cmd, Expected::One, in_flight)
+        let left = self.commands.put(cmd, Expected::One, in_flight)?;
+        Ok(Ticket::new(&self.commands, left))
     }
 
     pub(super) fn pipeline(&self, pipeline: &Pipeline, in_flight: InFlight) -> Result<Ticket> {
-        self.commands.put_pipeline(pipeline, in_flight)
+        let left = self.commands.put_pipeline(pipeline, in_flight)?;
+        Ok(Ticket::new(&self.commands, left))
     }
 
     pub(super) fn subscriptions_are_lost(&self) -> bool {
@@ -97,13 +99,25 @@ impl Link {
     /// SUBSCRIBE, UNSUBSCRIBE and their like, for one channel.
     pub(super) fn subscription(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
         match &self.subscriptions {
-            Some(subscriptions) => subscriptions.put(cmd, Expected::Confirmation, in_flight),
+            Some(subscriptions) => {
+                let left = subscriptions.put(cmd, Expected::Confirmation, in_flight)?;
+                Ok(Ticket::new(subscriptions, left))
+            }
             None => Err(Error::new(
                 ErrorKind::Unsupported,
                 "this connection does not subscribe; open a PUB_SUB client",
             )),
         }
     }
+}
+
+/// The value of `cmd`, whose ticket it is.
+pub(super) async fn value(cmd: &Cmd, ticket: Ticket) -> Result<Value> {
+    if cmd.is_no_response() {
+        ticket.forget();
+        return Ok(Value::Nil);
+    }
+    one(ticket.reply().await?)
 }
 
 /// The value of a request that has one.

@@ -18,9 +18,10 @@ use super::deadline_timer::DeadlineTimer;
 use super::multiplexer::Unsent;
 use super::reply::Expected;
 use super::request::{Request, RequestKind};
-use super::ticket::Ticket;
 use crate::{ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, ReplayFilter, Result};
 use queue::{Limits, Queue};
+
+pub(super) use queue::Left;
 
 /// The requests that were made and not fetched by the driver yet, encoded one behind the other.
 pub(super) struct Outbox {
@@ -68,12 +69,7 @@ impl Outbox {
     }
 
     /// Leaves one command.
-    pub(super) fn put(
-        self: &Arc<Self>,
-        cmd: &Cmd,
-        expected: Expected,
-        in_flight: InFlight,
-    ) -> Result<Ticket> {
+    pub(super) fn put(&self, cmd: &Cmd, expected: Expected, in_flight: InFlight) -> Result<Left> {
         let kind = RequestKind {
             expected,
             in_flight,
@@ -84,11 +80,7 @@ impl Outbox {
     }
 
     /// Leaves a pipeline, whose bytes stay together.
-    pub(super) fn put_pipeline(
-        self: &Arc<Self>,
-        pipeline: &Pipeline,
-        in_flight: InFlight,
-    ) -> Result<Ticket> {
+    pub(super) fn put_pipeline(&self, pipeline: &Pipeline, in_flight: InFlight) -> Result<Left> {
         let kind = RequestKind {
             expected: if pipeline.is_transaction() {
                 Expected::Transaction(pipeline.len())
@@ -103,11 +95,7 @@ impl Outbox {
         self.leave(kind, |bytes| bytes.extend_from_slice(&packed))
     }
 
-    fn leave(
-        self: &Arc<Self>,
-        kind: RequestKind,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<Ticket> {
+    fn leave(&self, kind: RequestKind, encode: impl FnOnce(&mut Vec<u8>)) -> Result<Left> {
         let left = {
             let mut state = self.state.lock();
             match &state.service {
@@ -116,9 +104,9 @@ impl Outbox {
                 Service::Up | Service::Down(_) => state.queue.push(self.limits, kind, encode),
             }
         };
-        let (number, reply) = left.map_err(|error| error.with_delivery(Delivery::NotSent))?;
+        let left = left.map_err(|error| error.with_delivery(Delivery::NotSent))?;
         self.driver.wake();
-        Ok(Ticket::new(Arc::clone(self), number, reply))
+        Ok(left)
     }
 
     /// Gives up the request of this number, if the driver has not fetched it yet.

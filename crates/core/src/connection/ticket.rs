@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::outbox::Outbox;
+use super::outbox::{Left, Outbox};
 use super::reply::Reply;
 use crate::{Error, ErrorKind, Result};
 
@@ -18,15 +18,12 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new(
-        outbox: Arc<Outbox>,
-        number: u64,
-        reply: oneshot::Receiver<Result<Reply>>,
-    ) -> Self {
+    /// For a request that was left in `outbox`.
+    pub(super) fn new(outbox: &Arc<Outbox>, left: Left) -> Self {
         Self {
-            outbox,
-            number,
-            reply,
+            outbox: Arc::clone(outbox),
+            number: left.number,
+            reply: left.reply,
             is_settled: false,
         }
     }

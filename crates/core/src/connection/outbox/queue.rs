@@ -19,6 +19,12 @@ pub(super) struct Limits {
     pub(super) bytes: usize,
 }
 
+/// A request that was left: its number, and where its reply will come.
+pub(in super::super) struct Left {
+    pub(in super::super) number: u64,
+    pub(in super::super) reply: oneshot::Receiver<Result<Reply>>,
+}
+
 #[derive(Default)]
 pub(super) struct Queue {
     bytes: Vec<u8>,
@@ -44,13 +50,13 @@ impl Queue {
         self.earliest
     }
 
-    /// Adds a request, and returns its number and where its reply will come.
+    /// Adds a request.
     pub(super) fn push(
         &mut self,
         limits: Limits,
         kind: RequestKind,
         encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(u64, oneshot::Receiver<Result<Reply>>)> {
+    ) -> Result<Left> {
         // Subscriptions are bounded by the listeners, and are not to be crowded out when they are restored.
         let is_bounded = kind.expected != Expected::Confirmation;
         let is_full = self.requests.len() + self.fetched >= limits.requests;
@@ -82,7 +88,7 @@ impl Queue {
         let (request, reply) = Request::new(number, kind, own);
         self.earliest = sooner(self.earliest, request.due());
         self.requests.push_back(request);
-        Ok((number, reply))
+        Ok(Left { number, reply })
     }
 
     /// Gives up the request of this number, if it is here still.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::request::Request;
+use super::super::ticket::Ticket;
 use super::*;
 use crate::{ClientOptionsBuilder, Deadline, ErrorKind};
 
@@ -20,7 +21,8 @@ fn uncounted() -> InFlight {
 }
 
 fn put(outbox: &Arc<Outbox>, name: &str) -> Result<Ticket> {
-    outbox.put(&redis::cmd(name), Expected::One, uncounted())
+    let left = outbox.put(&redis::cmd(name), Expected::One, uncounted())?;
+    Ok(Ticket::new(outbox, left))
 }
 
 /// Takes what the driver has taken back.
@@ -72,7 +74,7 @@ fn what_was_given_up_while_the_driver_had_it_is_not_sent_later_unless_nobody_was
     let mut cmd = redis::cmd("TWO");
     cmd.set_no_response(true);
     let told = outbox.put(&cmd, Expected::One, uncounted());
-    told.unwrap().forget();
+    Ticket::new(&outbox, told.unwrap()).forget();
     let (bytes, requests) = fetch(&outbox);
     drop(given_up);
     outbox.give_back(unsent(&bytes, requests), 0);
@@ -115,6 +117,7 @@ fn what_is_not_sent_by_its_deadline_fails_and_says_what_it_waited_for() {
     outbox.set_down(&Error::new(ErrorKind::Connect, "cannot connect"));
     let late = InFlight::uncounted(Deadline::after(Duration::from_secs(1)));
     let late = outbox.put(&redis::cmd("ONE"), Expected::One, late).unwrap();
+    let late = Ticket::new(&outbox, late);
     let _waits = put(&outbox, "TWO").unwrap();
     let earliest = outbox.earliest().unwrap();
     outbox.expire(earliest - Duration::from_millis(1));

@@ -1,0 +1,60 @@
+//! A pool of connections that one caller has to itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolConfig, RecycleError, RecycleResult};
+use redis_manager_core::redis::cmd;
+use redis_manager_core::{ClientContext, Deadline, Error, ErrorKind, ExclusiveConnection, Result};
+
+/// How long ago a connection must have been used to be asked for a sign of life first.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How long it may take to give it.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// At most so many connections of a client.
+pub(crate) type ConnectionPool = Pool<Connections>;
+
+/// A connection that is out; dropped, it goes back.
+pub(crate) type Pooled = Object<Connections>;
+
+/// Builds a pool of at most `size` connections. Does not connect.
+pub(crate) fn build_pool(context: &Arc<ClientContext>, size: usize) -> Result<ConnectionPool> {
+    Pool::builder(Connections(Arc::clone(context)))
+        .config(PoolConfig::new(size))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| {
+            context
+                .error(ErrorKind::Internal, "the pool could not be built")
+                .with_source(error)
+        })
+}
+
+/// Makes the connections of a pool, and decides whether one is used again.
+pub(crate) struct Connections(Arc<ClientContext>);
+
+impl Manager for Connections {
+    type Type = ExclusiveConnection;
+    type Error = Error;
+
+    async fn create(&self) -> Result<ExclusiveConnection> {
+        ExclusiveConnection::open_async(&self.0).await
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut ExclusiveConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<Error> {
+        if !connection.is_open() {
+            return Err(RecycleError::message("it is lost"));
+        }
+        if metrics.last_used() > TRUSTED {
+            let deadline = Deadline::after(SIGN_OF_LIFE);
+            connection.request_async(&cmd("PING"), deadline).await?;
+        }
+        Ok(())
+    }
+}

@@ -17,7 +17,8 @@ pub trait Teardown: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Lets go of every connection that [`ClientContext::spawn`] does not know of. Must not block.
+    /// Lets go of what no task of [`ClientContext::spawn`] owns: a pool hands out nothing any more. Must not
+    /// block.
     fn release(&self) {}
 }
 

@@ -197,9 +197,12 @@ fn a_value_whose_drop_panics_touches_nothing_else() {
             );
             let mut failed = Vec::new();
             while let Some(event) = events.recv().unwrap() {
-                if let ClientEvent::ListenerFailed { channel, message } = event {
+                if let ClientEvent::ListenerFailed {
+                    channel, message, ..
+                } = event
+                {
                     assert_eq!(message, "panicked: deliberate panic in drop");
-                    failed.push(String::from_utf8(channel).unwrap());
+                    failed.push(String::from_utf8(channel.name().to_vec()).unwrap());
                 }
             }
             failed.sort();

@@ -78,8 +78,8 @@ impl Stuck {
 fn told(events: &mut redis_manager::EventStream, of: &str) -> Vec<u64> {
     let mut totals = Vec::new();
     while let Some(event) = events.try_recv() {
-        if let ClientEvent::MessagesDropped { channel, total } = event {
-            assert_eq!(channel, of.as_bytes());
+        if let ClientEvent::MessagesDropped { channel, total, .. } = event {
+            assert_eq!(channel, Channel::new(of));
             totals.push(total);
         }
     }

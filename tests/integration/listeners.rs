@@ -197,8 +197,10 @@ fn asynchronous_listeners_run_on_the_runtime_that_the_host_names() {
 fn next_failure(events: &mut EventStream) -> (String, String) {
     loop {
         match events.recv().unwrap().expect("the client is open") {
-            ClientEvent::ListenerFailed { channel, message } => {
-                return (String::from_utf8(channel).unwrap(), message);
+            ClientEvent::ListenerFailed {
+                channel, message, ..
+            } => {
+                return (String::from_utf8(channel.name().to_vec()).unwrap(), message);
             }
             ClientEvent::Closed => panic!("closed"),
             _ => {}

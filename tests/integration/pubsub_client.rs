@@ -45,7 +45,7 @@ fn a_listener_is_registered_only_once_the_server_has_confirmed_it() {
             let channel = unique("confirmed");
             let (listener, heard) = register(&client, way, &channel);
             assert_eq!(subscribers(&channel), 1, "{way}, {protocol:?}");
-            assert_eq!(listener.channel(), channel.as_bytes());
+            assert_eq!(listener.channel().name(), channel.as_bytes());
             assert!(listener.is_registered());
             assert_eq!(publish_from_outside(&channel, way), 1);
             assert_eq!(next_text(&heard), way);

@@ -179,8 +179,17 @@ impl ClientContext {
             ClientEvent::ReconnectFailed { attempt, .. } if !attempt.is_power_of_two() => {
                 tracing::debug!(%script, %client, client_type = %self.client_type, ?event);
             }
-            ClientEvent::Connected | ClientEvent::ReconnectAttempt { .. } | ClientEvent::Closed => {
+            // One for each channel; `Resubscribed` tells how many.
+            ClientEvent::Gap(_)
+            // The script's error sink has it.
+            | ClientEvent::ListenerFailed { .. }
+            | ClientEvent::Connected
+            | ClientEvent::ReconnectAttempt { .. }
+            | ClientEvent::Closed => {
                 tracing::debug!(%script, %client, client_type = %self.client_type, ?event);
+            }
+            ClientEvent::Resubscribed { .. } => {
+                tracing::info!(%script, %client, client_type = %self.client_type, ?event);
             }
             _ => {
                 tracing::warn!(%script, %client, client_type = %self.client_type, ?event);

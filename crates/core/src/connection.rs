@@ -15,6 +15,7 @@ mod outbox;
 mod push_sink;
 mod reply;
 mod request;
+mod subscription;
 mod supervisor;
 mod ticket;
 
@@ -24,8 +25,11 @@ use std::sync::Arc;
 use redis::{Cmd, Pipeline, Value};
 
 use crate::route::{Route, route, route_pipeline, upper_name};
-use crate::{ClientContext, ClientOptions, Delivery, Error, ErrorKind, RedisUri, Result, wait};
+use crate::{
+    Channel, ClientContext, ClientOptions, Delivery, Error, ErrorKind, RedisUri, Result, wait,
+};
 use link::{Link, all, value};
+use subscription::Subscription;
 
 pub use backoff::Backoff;
 pub use confirmation::Confirmation;
@@ -165,23 +169,23 @@ impl Connection {
         call.await.map_err(|error| self.name(error, "pipeline"))
     }
 
-    /// Leaves a SUBSCRIBE to `channel` to be sent, after all that was left before. Does not wait.
+    /// Leaves a subscription to `channel` to be sent, after all that was left before. Does not wait.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] on a connection that was opened without a sink; otherwise as
     /// [`request_async`](Self::request_async), except that the server is not heard yet.
-    pub fn begin_subscribe(&self, channel: &[u8]) -> Result<Confirmation> {
-        self.begin("SUBSCRIBE", channel)
+    pub fn begin_subscribe(&self, channel: &Channel) -> Result<Confirmation> {
+        self.begin(channel, false)
     }
 
-    /// Leaves an UNSUBSCRIBE from `channel` to be sent, after all that was left before. Does not wait.
+    /// Leaves the end of a subscription to `channel` to be sent, after all that was left before. Does not wait.
     ///
     /// # Errors
     ///
     /// As [`begin_subscribe`](Self::begin_subscribe).
-    pub fn begin_unsubscribe(&self, channel: &[u8]) -> Result<Confirmation> {
-        self.begin("UNSUBSCRIBE", channel)
+    pub fn begin_unsubscribe(&self, channel: &Channel) -> Result<Confirmation> {
+        self.begin(channel, true)
     }
 
     /// Whether the socket that subscribes is lost at this moment, and so has no subscriptions.
@@ -190,11 +194,12 @@ impl Connection {
         self.link.subscriptions_are_lost()
     }
 
-    fn begin(&self, command: &'static str, channel: &[u8]) -> Result<Confirmation> {
-        let mut cmd = redis::cmd(command);
-        cmd.arg(channel);
+    fn begin(&self, channel: &Channel, ends: bool) -> Result<Confirmation> {
+        let channel = channel.clone();
+        let subscription = Subscription { channel, ends };
+        let command = subscription.command();
         let left = self.context.admit();
-        let left = left.and_then(|in_flight| self.link.subscription(&cmd, in_flight));
+        let left = left.and_then(|in_flight| self.link.subscription(subscription, in_flight));
         let client_id = self.context.client_id();
         match left {
             Ok(ticket) => Ok(Confirmation::new(ticket, command, client_id)),

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use crate::{Error, Result, wait};
+use crate::{Channel, Error, Gap, ListenerId, Result, wait};
 
 /// How many events a slow reader may be behind before the oldest are dropped for it.
 const EVENT_BUFFER: usize = 256;
@@ -43,17 +43,48 @@ pub enum ClientEvent {
         /// What ended the last connection, or the last try.
         cause: Error,
     },
-    /// A listener did not keep up and its queue overflowed.
+    /// A channel was not listened to for a while: the connection was lost, and the subscription is restored.
+    Gap(Gap),
+    /// The subscriptions of a lost connection are restored, after the [`Gap`](Self::Gap) of each; the
+    /// refused ones are not among them.
+    Resubscribed {
+        /// How many channels, patterns and shard channels.
+        channels: usize,
+    },
+    /// A subscription could not be restored, because the server refused it. Its listeners hear nothing until
+    /// a later connection is allowed it.
+    SubscriptionRefused {
+        /// What is not listened to.
+        channel: Channel,
+        /// What the server said.
+        cause: Error,
+    },
+    /// A listener did not keep up and its queue overflowed. Told when the number of its lost messages has
+    /// doubled.
     MessagesDropped {
-        /// The channel whose messages were dropped.
-        channel: Vec<u8>,
-        /// How many this listener has lost since it was registered.
+        /// What it listens to.
+        channel: Channel,
+        /// Which listener it is.
+        listener: ListenerId,
+        /// How many it has lost since it was registered.
         total: u64,
     },
-    /// A listener returned an error or panicked.
+    /// A call of a listener has been running for longer than the option `listener_blocked_after`. Told once
+    /// a call.
+    ListenerBlocked {
+        /// What it listens to.
+        channel: Channel,
+        /// Which listener it is.
+        listener: ListenerId,
+        /// For how long the call has been running.
+        running_for: Duration,
+    },
+    /// A listener returned an error or panicked. The script's [`ErrorSink`](crate::ErrorSink) has the error.
     ListenerFailed {
-        /// The channel of the message that it was given.
-        channel: Vec<u8>,
+        /// What it listens to.
+        channel: Channel,
+        /// Which listener it is.
+        listener: ListenerId,
         /// The error's or the panic's message.
         message: String,
     },

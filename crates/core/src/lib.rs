@@ -15,6 +15,7 @@
 
 mod basic_client;
 mod callback;
+mod channel;
 mod client_context;
 mod client_id;
 mod client_type;
@@ -23,8 +24,11 @@ mod connection;
 mod connection_info;
 mod deadline;
 mod error;
+mod error_sink;
 mod event;
+mod gap;
 mod gate;
+mod listener_id;
 mod options;
 mod pool;
 pub mod request_bytes;
@@ -40,6 +44,7 @@ mod wait;
 
 pub use basic_client::RedisBasicClient;
 pub use callback::{CallbackScope, as_callback, in_callback};
+pub use channel::{Channel, ChannelKind};
 pub use client_context::{ClientContext, InFlight, Teardown};
 pub use client_id::ClientId;
 pub use client_type::ClientType;
@@ -47,8 +52,11 @@ pub use close_report::{CloseOutcome, CloseReport};
 pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink};
 pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};
+pub use error_sink::{ErrorSink, FailureCause, ScriptFailure};
 pub use event::{ClientEvent, EventStream};
+pub use gap::Gap;
 pub use gate::{Gate, GatePass};
+pub use listener_id::ListenerId;
 pub use options::{
     ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Protocol, ReplayFilter,
     SocketOptions,

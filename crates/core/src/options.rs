@@ -186,6 +186,12 @@ impl ClientOptions {
         self.0.listener_queue_bytes
     }
 
+    /// How long a call of a listener may run before an event names it. Default 5 s.
+    #[must_use]
+    pub fn listener_blocked_after(&self) -> Duration {
+        self.0.listener_blocked_after
+    }
+
     /// What a listener's full queue does. Default [`Overflow::DropOldest`].
     #[must_use]
     pub fn overflow(&self) -> Overflow {

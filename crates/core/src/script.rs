@@ -5,7 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Gate;
+use parking_lot::RwLock;
+
+use crate::error_sink;
+use crate::{ErrorSink, Gate, ScriptFailure};
 
 /// One load of one script: a name, a generation and the [`Gate`] that unloading shuts.
 ///
@@ -32,6 +35,7 @@ struct Script {
     name: String,
     generation: u64,
     gate: Gate,
+    error_sink: RwLock<Option<Arc<dyn ErrorSink>>>,
 }
 
 impl ScriptHandle {
@@ -42,6 +46,7 @@ impl ScriptHandle {
         let name = name.into();
         Self(Arc::new(Script {
             gate: Gate::new(&name),
+            error_sink: RwLock::new(None),
             name,
             generation: NEXT_GENERATION.fetch_add(1, Ordering::Relaxed),
         }))
@@ -63,6 +68,25 @@ impl ScriptHandle {
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.0.gate.is_open()
+    }
+
+    /// Gives the failures of the script's callbacks to `sink` from now on, in place of an earlier one. Default:
+    /// each is a line of `tracing`, with script, client and channel as fields.
+    ///
+    /// The sink is dropped with the last handle of the script.
+    pub fn set_error_sink(&self, sink: impl ErrorSink) {
+        let earlier = self.0.error_sink.write().replace(Arc::new(sink));
+        // Not under the lock: it is the host's code that is dropped.
+        drop(earlier);
+    }
+
+    /// Tells `failure` to whoever learns of them, on the calling thread.
+    pub fn report_failure(&self, failure: &ScriptFailure) {
+        let sink = self.0.error_sink.read().clone();
+        match sink {
+            Some(sink) => error_sink::tell(&*sink, failure),
+            None => error_sink::trace(failure),
+        }
     }
 
     /// The gate that every client of the script passes before it opens.

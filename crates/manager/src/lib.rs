@@ -62,15 +62,17 @@ pub use redis_manager_command::{
     RedisCommands, RedisSession, RedisTransaction,
 };
 pub use redis_manager_core::{
-    ClientContext, ClientEvent, ClientId, ClientOptions, ClientOptionsBuilder, ClientResources,
-    ClientResourcesBuilder, ClientState, ClientType, CloseOutcome, CloseReport, Connection,
-    Delivery, DisconnectedBehavior, Error, ErrorKind, EventStream, Gate, IntoRedisUri,
-    OpenRedisClient, Overflow, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
-    RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptHandle, ScriptRedisClient,
+    Channel, ChannelKind, ClientContext, ClientEvent, ClientId, ClientOptions,
+    ClientOptionsBuilder, ClientResources, ClientResourcesBuilder, ClientState, ClientType,
+    CloseOutcome, CloseReport, Connection, Delivery, DisconnectedBehavior, Error, ErrorKind,
+    ErrorSink, EventStream, FailureCause, Gap, Gate, IntoRedisUri, ListenerId, OpenRedisClient,
+    Overflow, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology, RedisUri,
+    RedisUriBuilder, ReplayFilter, Result, ScriptFailure, ScriptHandle, ScriptRedisClient,
     SocketOptions, UnderlyingClient, VerifyPeer,
 };
 pub use redis_manager_pubsub::{
-    ListenerError, ListenerResult, Message, RedisPubSubClient, ScriptPubSubListener,
+    Delivered, ListenerBuilder, ListenerError, ListenerEvent, ListenerResult, LocalListener,
+    Message, MessageStream, RedisPubSubClient, ScriptPubSubListener,
 };
 
 pub use redis_manager_core::{deadpool_redis, redis};

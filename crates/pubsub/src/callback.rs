@@ -1,9 +1,11 @@
 //! What a listener is made of: a function, or an asynchronous one.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 
-use crate::Message;
+use futures_util::future::Either;
+
+use crate::{Delivered, ListenerEvent};
 
 /// The error of a listener: anything that is an error.
 pub type ListenerError = Box<dyn std::error::Error + Send + Sync>;
@@ -11,9 +13,12 @@ pub type ListenerError = Box<dyn std::error::Error + Send + Sync>;
 /// What a listener returns. An error is reported and the listener goes on.
 pub type ListenerResult = Result<(), ListenerError>;
 
-pub(crate) type SyncCallback = Box<dyn FnMut(&Message) -> ListenerResult + Send>;
-pub(crate) type CallbackFuture = Pin<Box<dyn Future<Output = ListenerResult> + Send>>;
-pub(crate) type AsyncCallback = Box<dyn Fn(Message) -> CallbackFuture + Send + Sync>;
+type SyncCallback = Box<dyn FnMut(ListenerEvent) -> ListenerResult + Send>;
+type CallbackFuture = Pin<Box<dyn Future<Output = ListenerResult> + Send>>;
+type AsyncCallback = Box<dyn Fn(ListenerEvent) -> CallbackFuture + Send + Sync>;
+
+/// One that runs on the thread that polls its listener.
+pub(crate) type LocalCallback = Box<dyn FnMut(ListenerEvent) -> ListenerResult>;
 
 pub(crate) enum Callback {
     Sync(SyncCallback),
@@ -21,17 +26,31 @@ pub(crate) enum Callback {
 }
 
 impl Callback {
-    pub(crate) fn from_sync(
-        function: impl FnMut(&Message) -> ListenerResult + Send + 'static,
+    pub(crate) fn from_sync<T: Delivered>(
+        mut function: impl FnMut(&T) -> ListenerResult + Send + 'static,
     ) -> Self {
-        Self::Sync(Box::new(function))
+        Self::Sync(Box::new(move |event| {
+            T::from_event(event).map_or(Ok(()), |item| function(&item))
+        }))
     }
 
-    pub(crate) fn from_async<F, Fut>(function: F) -> Self
+    pub(crate) fn from_async<T, F, Fut>(function: F) -> Self
     where
-        F: Fn(Message) -> Fut + Send + Sync + 'static,
+        T: Delivered,
+        F: Fn(T) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ListenerResult> + Send + 'static,
     {
-        Self::Async(Box::new(move |message| Box::pin(function(message))))
+        Self::Async(Box::new(move |event| {
+            Box::pin(match T::from_event(event) {
+                Some(item) => Either::Left(function(item)),
+                None => Either::Right(ready(Ok(()))),
+            })
+        }))
     }
+}
+
+pub(crate) fn from_local<T: Delivered>(
+    mut function: impl FnMut(&T) -> ListenerResult + 'static,
+) -> LocalCallback {
+    Box::new(move |event| T::from_event(event).map_or(Ok(()), |item| function(&item)))
 }

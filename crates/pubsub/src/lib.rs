@@ -23,17 +23,25 @@
 
 mod callback;
 mod client;
+mod event_queue;
 mod listener;
+mod listener_builder;
+mod listener_event;
 mod listener_handle;
+mod local_listener;
 mod message;
-mod message_queue;
+mod message_stream;
 mod subscription_table;
 mod subscriptions;
 
 pub use callback::{ListenerError, ListenerResult};
 pub use client::RedisPubSubClient;
+pub use listener_builder::ListenerBuilder;
+pub use listener_event::{Delivered, ListenerEvent};
 pub use listener_handle::ScriptPubSubListener;
+pub use local_listener::LocalListener;
 pub use message::Message;
+pub use message_stream::MessageStream;
 
 pub use redis_manager_core as core;
 pub use redis_manager_core::redis;

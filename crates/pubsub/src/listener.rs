@@ -1,77 +1,108 @@
-//! One registered listener: its queue, and how its callback comes to run.
+//! One registered listener: its queue, and whether a call of it may start.
 //!
-//! Delivering only queues. The first message in an idle listener schedules a run, on a callback thread
-//! or on the callback runtime; a run takes messages one at a time, so that they stay in order, and
-//! after some it queues up again behind the other listeners.
+//! Delivering only queues. What takes the messages out again depends on where the calls run: a thread or a task
+//! of the callback runtime, or whoever pulls.
+
+mod pull;
+mod run;
+mod watch;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Waker;
 
-use futures_util::FutureExt;
 use parking_lot::Mutex;
-use redis_manager_core::{CallbackScope, ClientContext, ClientEvent, as_callback};
+use redis_manager_core::{
+    Channel, ClientContext, ClientEvent, FailureCause, Gap, ListenerId, ScriptFailure,
+};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::callback::Callback;
-use crate::message_queue::MessageQueue;
+use crate::event_queue::{EventQueue, QueueLimits};
 use crate::{ListenerResult, Message};
 
-/// How many messages one run takes before other listeners have their turn.
-const RUN_LENGTH: usize = 64;
-
 pub(crate) struct Listener {
-    id: u64,
-    channel: Vec<u8>,
-    is_async: bool,
+    id: ListenerId,
+    channel: Channel,
+    mode: Mode,
+    wants_gaps: bool,
     context: Arc<ClientContext>,
     state: Mutex<State>,
     idle: Notify,
 }
 
+/// Where its calls run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// On a callback thread.
+    Thread,
+    /// As a task of the callback runtime.
+    Task,
+    /// Where somebody takes out what is queued.
+    Pulled,
+}
+
 struct State {
-    queue: MessageQueue,
+    queue: EventQueue,
     /// False once it is unregistered: from then on no call starts.
     active: bool,
     /// A run is queued or under way.
     scheduled: bool,
-    /// A run is under way; it holds the callback.
+    /// A run is under way and holds the callback, or a pulled call is.
     running: bool,
+    /// When the call began that runs, or that ran last in this run.
+    call_began: Option<Instant>,
+    /// A task looks after the time that calls take.
+    is_watched: bool,
     callback: Option<Callback>,
     abort: Option<AbortHandle>,
+    /// Wakes who pulls.
+    puller: Option<Waker>,
 }
 
 impl Listener {
+    /// Makes a listener whose calls run on the callback runtime, or are pulled if there is no `callback`.
     pub(crate) fn new(
-        id: u64,
-        channel: &[u8],
-        callback: Callback,
+        channel: Channel,
+        callback: Option<Callback>,
+        limits: QueueLimits,
+        wants_gaps: bool,
         context: &Arc<ClientContext>,
     ) -> Arc<Self> {
+        let mode = match callback {
+            Some(Callback::Sync(_)) => Mode::Thread,
+            Some(Callback::Async(_)) => Mode::Task,
+            None => Mode::Pulled,
+        };
         Arc::new(Self {
-            id,
-            channel: channel.to_vec(),
-            is_async: matches!(callback, Callback::Async(_)),
+            id: ListenerId::next(),
+            channel,
+            mode,
+            wants_gaps,
             context: Arc::clone(context),
             state: Mutex::new(State {
-                queue: MessageQueue::new(context.options()),
+                queue: EventQueue::new(limits),
                 active: true,
                 scheduled: false,
                 running: false,
-                callback: Some(callback),
+                call_began: None,
+                is_watched: false,
+                callback,
                 abort: None,
+                puller: None,
             }),
             idle: Notify::new(),
         })
     }
 
-    pub(crate) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> ListenerId {
         self.id
     }
 
-    pub(crate) fn channel(&self) -> &[u8] {
+    pub(crate) fn channel(&self) -> &Channel {
         &self.channel
     }
 
@@ -85,99 +116,96 @@ impl Listener {
 
     /// Queues `message`. Called on an I/O thread.
     pub(crate) fn deliver(self: &Arc<Self>, message: Message) {
-        let (schedule, dropped_before, dropped) = {
-            let mut state = self.state.lock();
-            if !state.active {
-                return;
-            }
-            let dropped_before = state.queue.dropped();
-            state.queue.push(message);
-            let schedule = !std::mem::replace(&mut state.scheduled, true);
-            (schedule, dropped_before, state.queue.dropped())
-        };
-        if schedule {
-            self.schedule();
-        }
+        let (before, after) = self.enqueue(|queue| queue.push(message));
         // Each time the number has doubled: soon at first, and never a flood of events. One message may
         // push out several, so the number need not stop at a power of two.
-        if dropped.checked_ilog2() != dropped_before.checked_ilog2() {
+        if after.checked_ilog2() != before.checked_ilog2() {
             self.context.emit(ClientEvent::MessagesDropped {
                 channel: self.channel.clone(),
-                total: dropped,
+                listener: self.id,
+                total: after,
             });
         }
     }
 
-    fn schedule(self: &Arc<Self>) {
-        let listener = Arc::clone(self);
-        let resources = self.context.resources();
-        if self.is_async {
-            // Locked before the run can begin: if it ends at once and another follows, that one's handle
-            // is noted after this one's.
+    /// Queues `gap`, if it is asked for. Called on an I/O thread.
+    pub(crate) fn deliver_gap(self: &Arc<Self>, gap: Gap) {
+        if self.wants_gaps {
+            self.enqueue(|queue| queue.push_gap(gap));
+        }
+    }
+
+    /// Changes the queue, sees to it that it is emptied, and says how many messages were dropped before and
+    /// after.
+    fn enqueue(self: &Arc<Self>, change: impl FnOnce(&mut EventQueue)) -> (u64, u64) {
+        let (schedule, puller, dropped) = {
             let mut state = self.state.lock();
-            let run = resources.spawn_async_callback(listener.run_async());
-            state.abort = Some(run.abort_handle());
-        } else {
-            resources.spawn_sync_callback(move || listener.run_sync());
-        }
-    }
-
-    fn run_sync(self: Arc<Self>) {
-        let _scope = CallbackScope::enter();
-        let Some(mut run) = Run::begin(self) else {
-            return;
-        };
-        for _ in 0..RUN_LENGTH {
-            let Some(message) = run.next() else {
-                return;
-            };
-            if let Some(Callback::Sync(function)) = &mut run.callback {
-                let outcome = catch_unwind(AssertUnwindSafe(|| function(&message)));
-                run.listener.report(outcome);
+            if !state.active {
+                return (0, 0);
             }
-        }
-    }
-
-    async fn run_async(self: Arc<Self>) {
-        let Some(run) = Run::begin(self) else {
-            return;
+            let before = state.queue.dropped();
+            change(&mut state.queue);
+            let pulled = self.mode == Mode::Pulled;
+            let schedule = !pulled && !std::mem::replace(&mut state.scheduled, true);
+            (
+                schedule,
+                state.puller.take(),
+                (before, state.queue.dropped()),
+            )
         };
-        for _ in 0..RUN_LENGTH {
-            let Some(message) = run.next() else {
-                return;
-            };
-            if let Some(Callback::Async(function)) = &run.callback {
-                let call = as_callback(async { function(message).await });
-                let outcome = AssertUnwindSafe(call).catch_unwind().await;
-                run.listener.report(outcome);
-            }
+        if schedule {
+            self.schedule();
         }
+        if let Some(puller) = puller {
+            puller.wake();
+        }
+        dropped
     }
 
+    /// Whether a call may start.
+    fn may_call(&self, state: &State) -> bool {
+        state.active && self.context.script().is_loaded()
+    }
+
+    /// Tells a failed call to the script's error sink and the client's events.
     fn report(&self, outcome: Result<ListenerResult, Box<dyn Any + Send>>) {
-        let message = match outcome {
+        let cause = match outcome {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(panic) => format!("panicked: {}", panic_message(&*panic)),
+            Ok(Err(error)) => FailureCause::Error(error),
+            Err(panic) => FailureCause::Panic(panic_message(&*panic).to_owned()),
         };
         self.context.emit(ClientEvent::ListenerFailed {
             channel: self.channel.clone(),
-            message,
+            listener: self.id,
+            message: cause.to_string(),
         });
+        let script = self.context.script();
+        let failure = ScriptFailure::new(script, cause)
+            .with_client(self.context.client_id())
+            .with_listener(self.id)
+            .with_channel(&self.channel);
+        script.report_failure(&failure);
     }
 
     /// Lets no further call start, forgets what is queued, and hands out the callback unless it is
     /// running; then it is dropped where it runs.
     pub(crate) fn deactivate(&self) -> Option<Callback> {
-        let mut state = self.state.lock();
-        state.active = false;
-        state.queue.clear();
-        state.callback.take()
+        let (puller, callback) = {
+            let mut state = self.state.lock();
+            state.active = false;
+            state.queue.clear();
+            (state.puller.take(), state.callback.take())
+        };
+        // It is to see that nothing comes any more.
+        if let Some(puller) = puller {
+            puller.wake();
+        }
+        callback
     }
 
     /// Drops a callback, and with it what the script put into it: the script's code, which may block
     /// and may panic.
-    pub(crate) fn discard(&self, callback: Callback) {
+    pub(crate) fn discard<C>(&self, callback: C) {
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(callback)));
         self.report(dropped.map(Ok));
     }
@@ -207,70 +235,6 @@ impl Listener {
     pub(crate) fn abort(&self) {
         if let Some(abort) = self.state.lock().abort.take() {
             abort.abort();
-        }
-    }
-}
-
-/// A run under way. However it ends, a panic or an abort included, the listener is left in order.
-struct Run {
-    listener: Arc<Listener>,
-    callback: Option<Callback>,
-}
-
-impl Run {
-    fn begin(listener: Arc<Listener>) -> Option<Self> {
-        let callback = {
-            let mut state = listener.state.lock();
-            let callback = state.callback.take();
-            state.running = callback.is_some();
-            callback
-        };
-        // Without a callback it was unregistered before its turn came.
-        callback.map(|callback| Self {
-            listener,
-            callback: Some(callback),
-        })
-    }
-
-    fn next(&self) -> Option<Message> {
-        let mut state = self.listener.state.lock();
-        if state.active && self.listener.context.script().is_loaded() {
-            state.queue.pop()
-        } else {
-            None
-        }
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let listener = &self.listener;
-        let callback = self.callback.take();
-        let (orphan, again) = {
-            let mut state = listener.state.lock();
-            let again =
-                state.active && !state.queue.is_empty() && listener.context.script().is_loaded();
-            state.scheduled = again;
-            if state.active {
-                state.callback = callback;
-                // Under the same lock: once it is released, the next run may begin.
-                state.running = false;
-                (None, again)
-            } else {
-                (callback, again)
-            }
-        };
-        if let Some(callback) = orphan {
-            // Outside the lock, and as a callback: its drop is a script's code. And before the listener
-            // counts as idle, so that whoever waits for that finds nothing of it left.
-            let scope = CallbackScope::enter();
-            listener.discard(callback);
-            drop(scope);
-            listener.state.lock().running = false;
-        }
-        listener.idle.notify_waiters();
-        if again {
-            listener.schedule();
         }
     }
 }

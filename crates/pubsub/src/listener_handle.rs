@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redis_manager_core::Result;
+use redis_manager_core::{Channel, ListenerId, Result};
 
 use crate::RedisPubSubClient;
 use crate::listener::Listener;
@@ -22,9 +22,15 @@ impl ScriptPubSubListener {
         Self { client, listener }
     }
 
-    /// The channel that it listens to.
+    /// The number by which events and failures name it.
     #[must_use]
-    pub fn channel(&self) -> &[u8] {
+    pub fn id(&self) -> ListenerId {
+        self.listener.id()
+    }
+
+    /// What it listens to.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
         self.listener.channel()
     }
 
@@ -59,11 +65,16 @@ impl ScriptPubSubListener {
         self.client.unregister_listener_async(self).await
     }
 
+    /// Unregisters it without waiting.
+    pub(crate) fn abandon(&self) {
+        self.client.abandon(&self.listener);
+    }
+
     pub(crate) fn client(&self) -> &RedisPubSubClient {
         &self.client
     }
 
-    pub(crate) fn listener(&self) -> &Listener {
+    pub(crate) fn listener(&self) -> &Arc<Listener> {
         &self.listener
     }
 }
@@ -71,7 +82,8 @@ impl ScriptPubSubListener {
 impl fmt::Debug for ScriptPubSubListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScriptPubSubListener")
-            .field("channel", &String::from_utf8_lossy(self.channel()))
+            .field("id", &self.id())
+            .field("channel", self.channel())
             .field("registered", &self.is_registered())
             .field("dropped", &self.dropped())
             .finish_non_exhaustive()

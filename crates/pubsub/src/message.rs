@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use redis_manager_core::redis::{PushInfo, PushKind, Value};
-use redis_manager_core::{Error, ErrorKind, Result};
+use redis_manager_core::{ChannelKind, Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 
-/// A message as it came from the server: bytes on a channel of bytes. Cheap to clone.
+/// A message as it came from the server: bytes on a channel of bytes. Cheap to clone: all listeners of a channel
+/// share one.
 ///
 /// ```
 /// use redis_manager_pubsub::Message;
@@ -22,9 +23,10 @@ use serde::de::DeserializeOwned;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message(Arc<Content>);
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Content {
     channel: Vec<u8>,
+    pattern: Option<Vec<u8>>,
     payload: Vec<u8>,
 }
 
@@ -32,24 +34,45 @@ impl Message {
     /// Makes a message, as the server would send it; for the tests of a listener.
     #[must_use]
     pub fn new(channel: impl Into<Vec<u8>>, payload: impl Into<Vec<u8>>) -> Self {
+        Self::from_parts(channel.into(), None, payload.into())
+    }
+
+    /// The same message, as a listener to `pattern` gets it; for the tests of a listener.
+    #[must_use]
+    pub fn with_pattern(self, pattern: impl Into<Vec<u8>>) -> Self {
+        let Content {
+            channel, payload, ..
+        } = Arc::unwrap_or_clone(self.0);
+        Self::from_parts(channel, Some(pattern.into()), payload)
+    }
+
+    fn from_parts(channel: Vec<u8>, pattern: Option<Vec<u8>>, payload: Vec<u8>) -> Self {
         Self(Arc::new(Content {
-            channel: channel.into(),
-            payload: payload.into(),
+            channel,
+            pattern,
+            payload,
         }))
     }
 
-    /// Reads a message out of what the server sent unasked; `None` if it is something else.
-    pub(crate) fn from_push(push: PushInfo) -> Option<Self> {
-        if push.kind != PushKind::Message {
-            return None;
-        }
-        let mut parts = push.data.into_iter();
-        match (parts.next(), parts.next()) {
-            (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) => {
-                Some(Self::new(channel, payload))
-            }
+    /// Reads a message out of what the server sent unasked, and what kind of subscription it came by; `None`
+    /// if it is something else.
+    pub(crate) fn from_push(push: PushInfo) -> Option<(ChannelKind, Self)> {
+        let kind = match push.kind {
+            PushKind::Message => ChannelKind::Plain,
+            PushKind::PMessage => ChannelKind::Pattern,
+            PushKind::SMessage => ChannelKind::Shard,
+            _ => return None,
+        };
+        let mut parts = push.data.into_iter().map(|part| match part {
+            Value::BulkString(bytes) => Some(bytes),
             _ => None,
-        }
+        });
+        let mut next = || parts.next().flatten();
+        let pattern = match kind {
+            ChannelKind::Pattern => Some(next()?),
+            _ => None,
+        };
+        Some((kind, Self::from_parts(next()?, pattern, next()?)))
     }
 
     /// The channel that it was published to.
@@ -65,6 +88,12 @@ impl Message {
     /// [`ErrorKind::Conversion`] if it is no UTF-8.
     pub fn channel_str(&self) -> Result<&str> {
         text(&self.0.channel, "channel")
+    }
+
+    /// The pattern that the channel matched, if the listener registered for a pattern.
+    #[must_use]
+    pub fn pattern(&self) -> Option<&[u8]> {
+        self.0.pattern.as_deref()
     }
 
     /// What was published.
@@ -107,7 +136,8 @@ impl Message {
 
     /// How much it weighs in a queue that is bounded by bytes.
     pub(crate) fn size(&self) -> usize {
-        self.0.channel.len() + self.0.payload.len()
+        let pattern = self.0.pattern.as_ref().map_or(0, Vec::len);
+        self.0.channel.len() + pattern + self.0.payload.len()
     }
 }
 
@@ -121,6 +151,10 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("channel", &String::from_utf8_lossy(&self.0.channel))
+            .field(
+                "pattern",
+                &self.0.pattern.as_deref().map(String::from_utf8_lossy),
+            )
             .field("payload_len", &self.0.payload.len())
             .finish()
     }
@@ -142,8 +176,23 @@ mod tests {
 
     #[test]
     fn only_a_message_is_a_message() {
-        let message = Message::from_push(push(PushKind::Message, &["global", "hello"])).unwrap();
-        assert_eq!(message, Message::new("global", "hello"));
+        let hello = Message::new("global", "hello");
+        let message = push(PushKind::Message, &["global", "hello"]);
+        assert_eq!(
+            Message::from_push(message),
+            Some((ChannelKind::Plain, hello.clone()))
+        );
+        let by_pattern = push(PushKind::PMessage, &["glo*", "global", "hello"]);
+        assert_eq!(
+            Message::from_push(by_pattern),
+            Some((ChannelKind::Pattern, hello.clone().with_pattern("glo*")))
+        );
+        let by_shard = push(PushKind::SMessage, &["global", "hello"]);
+        assert_eq!(
+            Message::from_push(by_shard),
+            Some((ChannelKind::Shard, hello))
+        );
+        assert!(Message::from_push(push(PushKind::PMessage, &["global", "hello"])).is_none());
         assert!(Message::from_push(push(PushKind::Subscribe, &["global", "1"])).is_none());
         assert!(Message::from_push(push(PushKind::Message, &["global"])).is_none());
         assert!(Message::from_push(push(PushKind::Disconnection, &[])).is_none());

@@ -1,29 +1,28 @@
 //! The listeners of a client, and the server's idea of them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+mod restore;
+mod teardown;
 
-use async_trait::async_trait;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, SystemTime};
+
 use parking_lot::Mutex;
-use redis_manager_core::redis::PushInfo;
+use redis_manager_core::redis::{PushInfo, PushKind, Value};
 use redis_manager_core::{
-    CallbackScope, ClientContext, Confirmation, Connection, Delivery, ErrorKind, PushSink, Result,
-    Teardown,
+    Channel, ChannelKind, ClientContext, ClientEvent, Confirmation, Connection, Delivery,
+    ErrorKind, ListenerId, PushSink, Result,
 };
-use tokio::time::Instant;
 
 use crate::Message;
 use crate::listener::Listener;
-use crate::subscription_table::{Step, StepNumber, Subscribed, SubscriptionTable};
+use crate::subscription_table::{Heard, Step, StepNumber, Subscribed, SubscriptionTable};
 
-/// How long to wait before a channel that could not be restored is tried again.
-const RESTORE_RETRY: Duration = Duration::from_millis(50);
-
-/// How many channels the server is told of before its answers are waited for.
-const RESTORED_AT_ONCE: usize = 1_000;
+/// How long to wait before the server is told again what it did not take.
+const RETRY: Duration = Duration::from_millis(50);
 
 pub(crate) struct Subscriptions {
+    this: Weak<Self>,
     context: Arc<ClientContext>,
     /// `None` once the client is closed.
     table: Mutex<Option<SubscriptionTable<Arc<Listener>>>>,
@@ -37,14 +36,15 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(crate) fn new(context: &Arc<ClientContext>) -> Self {
-        Self {
+    pub(crate) fn new(context: &Arc<ClientContext>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
             context: Arc::clone(context),
             table: Mutex::new(Some(SubscriptionTable::new())),
             leaving: Mutex::default(),
             connection: OnceLock::new(),
             reconnects: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Says what the subscriptions are made on. The first one stays.
@@ -62,14 +62,14 @@ impl Subscriptions {
         }
     }
 
-    pub(crate) fn remove(&self, channel: &[u8], id: u64) -> Option<Arc<Listener>> {
+    pub(crate) fn remove(&self, channel: &Channel, id: ListenerId) -> Option<Arc<Listener>> {
         let mut table = self.table.lock();
         let listener = table.as_mut()?.remove(channel, id)?;
         self.leave(std::slice::from_ref(&listener));
         Some(listener)
     }
 
-    pub(crate) fn remove_channel(&self, channel: &[u8]) -> Vec<Arc<Listener>> {
+    pub(crate) fn remove_channel(&self, channel: &Channel) -> Vec<Arc<Listener>> {
         match &mut *self.table.lock() {
             Some(table) => {
                 let listeners = table.remove_channel(channel);
@@ -86,10 +86,11 @@ impl Subscriptions {
         leaving.extend_from_slice(listeners);
     }
 
-    /// Queues `message` for everybody who listens to its channel. Called on an I/O thread.
-    pub(crate) fn deliver(&self, message: &Message) {
+    /// Queues `message` for everybody who listens to it. Called on an I/O thread.
+    fn deliver(&self, kind: ChannelKind, message: &Message) {
+        let name = message.pattern().unwrap_or(message.channel());
         let listeners = match &*self.table.lock() {
-            Some(table) => table.listeners(message.channel()),
+            Some(table) => table.listeners(kind, name),
             None => None,
         };
         for (_, listener) in listeners.iter().flat_map(|listeners| listeners.iter()) {
@@ -97,54 +98,45 @@ impl Subscriptions {
         }
     }
 
-    /// Tells the connection of this number of every channel, unless another one has followed it.
-    async fn restore(&self, connection: u64) {
-        let mut channels = match &mut *self.table.lock() {
-            Some(table) if self.is_current(connection) => table.forget_server(),
-            _ => return,
-        };
-        while !channels.is_empty() {
-            let left = channels.split_off(channels.len().min(RESTORED_AT_ONCE));
-            let now = std::mem::replace(&mut channels, left);
-            let settling: Vec<_> = now.iter().map(|channel| self.begin(channel)).collect();
-            for (channel, settling) in now.into_iter().zip(settling) {
-                let Err(error) = self.finish(&channel, settling).await else {
-                    continue;
-                };
-                if !self.is_current(connection) {
-                    return;
-                }
-                let text = String::from_utf8_lossy(&channel);
-                tracing::warn!(script = %self.context.script(), client = %self.context.client_id(),
-                    channel = %text, %error, "the subscription could not be restored");
-                // Anything but an answer, a full queue for one, passes.
-                if !matches!(error.kind(), ErrorKind::Server | ErrorKind::Closed) {
-                    channels.push(channel);
-                    tokio::time::sleep(RESTORE_RETRY).await;
-                }
-            }
-        }
-    }
-
-    fn is_current(&self, connection: u64) -> bool {
-        self.reconnects.load(Ordering::SeqCst) == connection
-    }
-
     /// Tells the server what it does not know of `channel`, and completes when that is noted. It is told at
     /// once, not only when the future is awaited, which also may be dropped.
     pub(crate) fn settle(
         self: &Arc<Self>,
-        channel: &[u8],
+        channel: &Channel,
     ) -> impl Future<Output = Result<()>> + Send + use<> {
         let settling = self.begin(channel);
-        let (this, channel) = (Arc::clone(self), channel.to_vec());
+        let (this, channel) = (Arc::clone(self), channel.clone());
         let finish = async move { this.finish(&channel, settling).await };
         let context = Arc::clone(&self.context);
         async move { context.resources().run(finish).await }
     }
 
+    /// As [`settle`](Self::settle), of a channel that nobody waits for.
+    pub(crate) fn settle_in_background(&self, channel: &Channel) {
+        let Some(this) = self.this.upgrade() else {
+            return;
+        };
+        let settled = this.settle(channel);
+        drop(self.context.spawn(async move {
+            if let Err(error) = settled.await {
+                tracing::debug!(%error, "the server was not told of a listener that is gone");
+            }
+        }));
+    }
+
+    /// Tells the server again, after a while, what it did not answer in time.
+    fn settle_later(&self, channel: &Channel) {
+        let (this, channel) = (Weak::clone(&self.this), channel.clone());
+        drop(self.context.spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            if let Some(this) = this.upgrade() {
+                this.settle_in_background(&channel);
+            }
+        }));
+    }
+
     /// Leaves the next step of `channel` to be sent, while no other can be decided.
-    fn begin(&self, channel: &[u8]) -> Result<Option<Settling>> {
+    fn begin(&self, channel: &Channel) -> Result<Option<Settling>> {
         let Some(connection) = self.connection.get() else {
             return Err(self.context.error(ErrorKind::Internal, "not open yet"));
         };
@@ -170,7 +162,7 @@ impl Subscriptions {
     }
 
     /// Waits for the server's answer, and notes it.
-    async fn finish(&self, channel: &[u8], settling: Result<Option<Settling>>) -> Result<()> {
+    async fn finish(&self, channel: &Channel, settling: Result<Option<Settling>>) -> Result<()> {
         let Some(settling) = settling? else {
             return Ok(());
         };
@@ -187,6 +179,9 @@ impl Subscriptions {
         if let Some(table) = &mut *self.table.lock() {
             table.settle(channel, settling.number, subscribed);
         }
+        if settling.step == Step::Unsubscribe && subscribed == Subscribed::Unknown {
+            self.settle_later(channel);
+        }
         outcome
     }
 }
@@ -200,8 +195,35 @@ struct Settling {
 
 impl PushSink for Subscriptions {
     fn push(&self, push: PushInfo) {
-        if let Some(message) = Message::from_push(push) {
-            self.deliver(&message);
+        if push.kind == PushKind::SUnsubscribe {
+            if let Some(Value::BulkString(name)) = push.data.first() {
+                self.ended(&Channel::shard(name));
+            }
+        } else if let Some((kind, message)) = Message::from_push(push) {
+            self.deliver(kind, &message);
+        }
+    }
+
+    fn subscribed(&self, channel: &Channel) {
+        let heard = match &mut *self.table.lock() {
+            Some(table) => table.heard(channel, SystemTime::now()),
+            None => return,
+        };
+        match heard {
+            Heard::Wanted => {}
+            Heard::Missed(gap, listeners) => {
+                for (_, listener) in listeners.iter() {
+                    listener.deliver_gap(gap.clone());
+                }
+                self.context.emit(ClientEvent::Gap(gap));
+            }
+            Heard::Unwanted => self.settle_in_background(channel),
+        }
+    }
+
+    fn disconnected(&self, last_heard: SystemTime) {
+        if let Some(table) = &mut *self.table.lock() {
+            table.disconnected(last_heard);
         }
     }
 
@@ -209,46 +231,5 @@ impl PushSink for Subscriptions {
         let connection = self.reconnects.fetch_add(1, Ordering::SeqCst) + 1;
         let context = Arc::clone(&self.context);
         drop(context.spawn(async move { self.restore(connection).await }));
-    }
-}
-
-#[async_trait]
-impl Teardown for Subscriptions {
-    async fn quiesce(&self, deadline: Instant) -> Vec<String> {
-        let listeners = {
-            let mut table = self.table.lock();
-            let mut listeners = std::mem::take(&mut *self.leaving.lock());
-            if let Some(mut table) = table.take() {
-                listeners.extend(table.remove_all());
-            }
-            listeners
-        };
-        let callbacks: Vec<_> = listeners
-            .iter()
-            .filter_map(|listener| Some((Arc::clone(listener), listener.deactivate()?)))
-            .collect();
-        // A callback owns what the script put into it, whose drop is the script's code and may block.
-        let (dropped, all_dropped) = tokio::sync::oneshot::channel::<()>();
-        if callbacks.is_empty() {
-            drop(dropped);
-        } else {
-            self.context.resources().spawn_sync_callback(move || {
-                let _scope = CallbackScope::enter();
-                for (listener, callback) in callbacks {
-                    listener.discard(callback);
-                }
-                drop(dropped);
-            });
-        }
-        let mut running = Vec::new();
-        for listener in &listeners {
-            if !listener.wait_idle(deadline).await {
-                listener.abort();
-                running.push(String::from_utf8_lossy(listener.channel()).into_owned());
-            }
-        }
-        // Ends with an error, by intention: nothing is ever sent.
-        let _ = tokio::time::timeout_at(deadline, all_dropped).await;
-        running
     }
 }

@@ -39,6 +39,7 @@ pub(super) struct Driver {
     timer: DeadlineTimer,
     /// `None`: a silent peer is never asked.
     heartbeat: Option<Heartbeat>,
+    last_heard: Instant,
     cause: Error,
 }
 
@@ -52,6 +53,7 @@ impl Driver {
         closed: Error,
     ) -> Self {
         outbox.set_up(greeted.protocol);
+        let now = Instant::now();
         Self {
             socket: greeted.socket,
             decoder: greeted.decoder,
@@ -61,13 +63,14 @@ impl Driver {
             written: 0,
             fetched: VecDeque::new(),
             timer: DeadlineTimer::new(),
-            heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, Instant::now())),
+            heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, now)),
+            last_heard: now,
             cause: closed,
         }
     }
 
     /// Runs until the connection ends, and says why it did.
-    pub(super) async fn run(mut self, lost: impl Fn(String) -> Error) -> Error {
+    pub(super) async fn run(mut self, lost: impl Fn(String) -> Error) -> Lost {
         let end = poll_fn(|context| self.poll(context)).await;
         self.cause = match end {
             End::Lost(error) => lost(error.to_string()).with_source(error),
@@ -75,7 +78,10 @@ impl Driver {
             End::Silent => lost("the server is silent, and answers no PING".to_owned()),
             End::Broken(error) => lost(error.to_string()).with_source(error),
         };
-        self.cause.clone()
+        Lost {
+            cause: self.cause.clone(),
+            last_heard: self.last_heard,
+        }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
@@ -174,8 +180,9 @@ impl Driver {
         if let Some(first) = self.decoder.begun() {
             self.multiplexer.begin(first)?;
         }
+        let now = Instant::now();
+        self.last_heard = now;
         if let Some(heartbeat) = &mut self.heartbeat {
-            let now = Instant::now();
             heartbeat.heard(now);
             if has_answered {
                 heartbeat.answered(now);
@@ -207,6 +214,13 @@ impl Driver {
         self.multiplexer.wrote(count);
         Poll::Ready(Ok(()))
     }
+}
+
+/// A connection that is lost.
+pub(super) struct Lost {
+    pub(super) cause: Error,
+    /// When the server last sent anything.
+    pub(super) last_heard: Instant,
 }
 
 enum End {

@@ -12,7 +12,6 @@ use super::has_no_reply;
 use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::Outbox;
-use super::reply::Expected;
 use super::supervisor::{Served, in_time};
 use super::ticket::Ticket;
 use crate::route::upper_name;
@@ -53,7 +52,7 @@ impl ExclusiveConnection {
             let message = format!("the connection to {address} was lost: {reason}");
             Error::new(ErrorKind::Disconnected, message)
         };
-        let drive = async move { served.end(driver.run(lost).await) };
+        let drive = async move { served.end(driver.run(lost).await.cause) };
         Ok(Self {
             _driver: AbortOnDropHandle::new(context.spawn(drive)),
             context: Arc::clone(context),
@@ -70,7 +69,7 @@ impl ExclusiveConnection {
     pub async fn request_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
         let call = async {
             let in_flight = self.context.admit_until(deadline)?;
-            let left = self.outbox.put(cmd, Expected::One, in_flight)?;
+            let left = self.outbox.put(cmd, in_flight)?;
             value(cmd, Ticket::new(&self.outbox, left)).await
         };
         call.await

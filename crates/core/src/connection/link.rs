@@ -8,7 +8,8 @@ use super::PushSink;
 use super::aborted_transaction::aborted_transaction;
 use super::handshake::greet;
 use super::outbox::Outbox;
-use super::reply::{Expected, Reply};
+use super::reply::Reply;
+use super::subscription::Subscription;
 use super::supervisor::{Supervisor, in_time};
 use super::ticket::Ticket;
 use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result};
@@ -82,7 +83,7 @@ impl Link {
     }
 
     pub(super) fn command(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
-        let left = self.commands.put(cmd, Expected::One, in_flight)?;
+        let left = self.commands.put(cmd, in_flight)?;
         Ok(Ticket::new(&self.commands, left))
     }
 
@@ -96,11 +97,14 @@ impl Link {
         subscriptions.is_some_and(|outbox| !outbox.is_up())
     }
 
-    /// SUBSCRIBE, UNSUBSCRIBE and their like, for one channel.
-    pub(super) fn subscription(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
+    pub(super) fn subscription(
+        &self,
+        subscription: Subscription,
+        in_flight: InFlight,
+    ) -> Result<Ticket> {
         match &self.subscriptions {
             Some(subscriptions) => {
-                let left = subscriptions.put(cmd, Expected::Confirmation, in_flight)?;
+                let left = subscriptions.put_subscription(subscription, in_flight)?;
                 Ok(Ticket::new(subscriptions, left))
             }
             None => Err(Error::new(

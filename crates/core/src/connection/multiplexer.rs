@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::PushSink;
 use super::reply::Expected;
 use super::request::Request;
+use super::subscription::is_confirmation;
 use crate::{Error, ErrorKind, Result};
 
 /// How pushes are told from replies.
@@ -137,18 +138,46 @@ impl Multiplexer {
     pub(super) fn receive(&mut self, value: Value) -> Result<bool> {
         match self.sort(value) {
             Received::Reply(value) => self.reply(value)?,
-            Received::Push(push) if is_confirmation(&push.kind) && self.confirmation_is_due() => {
-                let PushInfo { kind, data } = push;
-                self.reply(Value::Push { kind, data })?;
-            }
+            Received::Push(push) if is_confirmation(&push.kind) => return self.confirm(push),
             Received::Push(push) => {
-                if let Some(sink) = &self.sink {
-                    sink.push(push);
-                }
+                self.pass_on(push);
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Takes the confirmation of a subscription or its end.
+    fn confirm(&mut self, push: PushInfo) -> Result<bool> {
+        let due = self.requests.front().filter(|_| !self.is_idle());
+        let due = due.and_then(Request::subscription);
+        match due {
+            Some(subscription) if subscription.is_confirmed_by(&push) => {
+                if let Some(sink) = &self.sink
+                    && !subscription.ends
+                {
+                    sink.subscribed(&subscription.channel);
+                }
+                let PushInfo { kind, data } = push;
+                self.reply(Value::Push { kind, data })?;
+                Ok(true)
+            }
+            // The one that comes unasked: in a cluster, of a slot that has moved.
+            _ if push.kind == PushKind::SUnsubscribe => {
+                self.pass_on(push);
+                Ok(false)
+            }
+            _ => Err(Error::new(
+                ErrorKind::Protocol,
+                "the server confirmed a subscription that nobody asked for",
+            )),
+        }
+    }
+
+    fn pass_on(&self, push: PushInfo) {
+        if let Some(sink) = &self.sink {
+            sink.push(push);
+        }
     }
 
     fn sort(&self, value: Value) -> Received {
@@ -157,11 +186,6 @@ impl Multiplexer {
             (Pushes::Arrays, Value::Array(parts)) => array_push(parts),
             (_, value) => Received::Reply(value),
         }
-    }
-
-    fn confirmation_is_due(&self) -> bool {
-        let first = self.requests.front();
-        first.is_some_and(|request| request.expected() == Expected::Confirmation)
     }
 
     /// Takes notice of a reply, or a push, that begins with `first` and is not complete yet.
@@ -255,18 +279,6 @@ fn unasked() -> Error {
 enum Received {
     Reply(Value),
     Push(PushInfo),
-}
-
-fn is_confirmation(kind: &PushKind) -> bool {
-    matches!(
-        kind,
-        PushKind::Subscribe
-            | PushKind::Unsubscribe
-            | PushKind::PSubscribe
-            | PushKind::PUnsubscribe
-            | PushKind::SSubscribe
-            | PushKind::SUnsubscribe
-    )
 }
 
 /// Reads the array that RESP2 has for a push.

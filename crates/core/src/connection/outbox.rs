@@ -18,6 +18,7 @@ use super::deadline_timer::DeadlineTimer;
 use super::multiplexer::Unsent;
 use super::reply::Expected;
 use super::request::{Request, RequestKind};
+use super::subscription::Subscription;
 use crate::{ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, ReplayFilter, Result};
 use queue::{Limits, Queue};
 
@@ -69,12 +70,31 @@ impl Outbox {
     }
 
     /// Leaves one command.
-    pub(super) fn put(&self, cmd: &Cmd, expected: Expected, in_flight: InFlight) -> Result<Left> {
+    pub(super) fn put(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Left> {
         let kind = RequestKind {
-            expected,
+            expected: Expected::One,
+            subscription: None,
             in_flight,
             is_unattended: cmd.is_no_response(),
             is_replayed: self.replay.allows(cmd),
+        };
+        self.leave(kind, |bytes| cmd.write_packed_command(bytes))
+    }
+
+    /// Leaves a change of what the connection is subscribed to.
+    pub(super) fn put_subscription(
+        &self,
+        subscription: Subscription,
+        in_flight: InFlight,
+    ) -> Result<Left> {
+        let cmd = subscription.cmd();
+        let kind = RequestKind {
+            expected: Expected::Confirmation,
+            subscription: Some(Box::new(subscription)),
+            in_flight,
+            is_unattended: false,
+            // The next connection is told of what is wanted then.
+            is_replayed: false,
         };
         self.leave(kind, |bytes| cmd.write_packed_command(bytes))
     }
@@ -87,6 +107,7 @@ impl Outbox {
             } else {
                 Expected::Each(pipeline.len())
             },
+            subscription: None,
             in_flight,
             is_unattended: false,
             is_replayed: pipeline.cmd_iter().all(|cmd| self.replay.allows(cmd)),

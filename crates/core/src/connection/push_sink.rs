@@ -1,14 +1,28 @@
 //! Who takes what the server sends unasked.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use redis::PushInfo;
 
-/// Takes what the server sends unasked, and hears when a connection that was lost is back. Called on an
-/// I/O thread, so it must neither block nor keep more than a bounded amount.
+use crate::Channel;
+
+/// Takes what the server sends to a connection that subscribes, in the order in which it comes, and hears when
+/// the connection is lost and made again. Called on an I/O thread, so it must neither block nor keep more than
+/// a bounded amount.
 pub trait PushSink: Send + Sync + 'static {
-    /// Takes a published message, or another push.
+    /// Takes a published message, or another push that nobody asked for.
     fn push(&self, push: PushInfo);
+
+    /// The server has confirmed a subscription to `channel`: what is pushed from here on is all of it.
+    fn subscribed(&self, channel: &Channel) {
+        let _ = channel;
+    }
+
+    /// The connection is lost, and with it all subscriptions; the server was last heard at that time.
+    fn disconnected(&self, last_heard: SystemTime) {
+        let _ = last_heard;
+    }
 
     /// The connection is another one, and has no subscriptions yet.
     fn reconnected(self: Arc<Self>) {}

@@ -5,12 +5,15 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::reply::{Collector, Expected, Reply};
+use super::subscription::Subscription;
 use crate::{Deadline, Delivery, Error, ErrorKind, InFlight, Result};
 
 /// What a request is, apart from its bytes.
 #[derive(Debug)]
 pub(super) struct RequestKind {
     pub(super) expected: Expected,
+    /// What is confirmed, if it expects that.
+    pub(super) subscription: Option<Box<Subscription>>,
     pub(super) in_flight: InFlight,
     /// It goes its way also if nobody waits for the reply.
     pub(super) is_unattended: bool,
@@ -23,6 +26,7 @@ pub(super) struct Request {
     /// Its place among all requests of its outbox.
     number: u64,
     expected: Expected,
+    subscription: Option<Box<Subscription>>,
     collector: Collector,
     /// `None` once it has its verdict.
     waiter: Option<oneshot::Sender<Result<Reply>>>,
@@ -47,6 +51,7 @@ impl Request {
         let request = Self {
             number,
             expected: kind.expected,
+            subscription: kind.subscription,
             collector: Collector::new(kind.expected),
             waiter: Some(waiter),
             deadline: kind.in_flight.deadline(),
@@ -64,6 +69,7 @@ impl Request {
         Self {
             number: 0,
             expected: Expected::SignOfLife,
+            subscription: None,
             collector: Collector::new(Expected::SignOfLife),
             waiter: None,
             deadline: Deadline::after(None),
@@ -90,6 +96,11 @@ impl Request {
 
     pub(super) fn expected(&self) -> Expected {
         self.expected
+    }
+
+    /// What it changes of the connection's subscriptions, if it does.
+    pub(super) fn subscription(&self) -> Option<&Subscription> {
+        self.subscription.as_deref()
     }
 
     /// Whether somebody waits for the reply.

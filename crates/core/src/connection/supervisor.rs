@@ -1,6 +1,7 @@
 //! Keeps one socket of a client connected, for as long as the client is open.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -67,6 +68,11 @@ impl Supervisor {
             if began.elapsed() > longest_delay {
                 backoff = Backoff::new(longest_delay);
             }
+            if let Some(sink) = &self.sink {
+                let last_heard = SystemTime::now().checked_sub(lost.last_heard.elapsed());
+                sink.disconnected(last_heard.unwrap_or(SystemTime::UNIX_EPOCH));
+            }
+            let lost = lost.cause;
             self.context.set_disconnected(&lost);
             if !self.context.options().auto_reconnect() {
                 return self.suspend(served, lost);

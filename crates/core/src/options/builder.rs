@@ -55,6 +55,8 @@ pub struct ClientOptionsBuilder {
     pub(super) blocking_pool_size: usize,
     pub(super) listener_queue_size: usize,
     pub(super) listener_queue_bytes: usize,
+    #[serde(with = "humantime_serde")]
+    pub(super) listener_blocked_after: Duration,
     pub(super) overflow: Overflow,
     pub(super) socket: SocketOptions,
 }
@@ -84,6 +86,7 @@ impl Default for ClientOptionsBuilder {
             blocking_pool_size: 32,
             listener_queue_size: 1024,
             listener_queue_bytes: 16 * 1024 * 1024,
+            listener_blocked_after: Duration::from_secs(5),
             overflow: Overflow::DropOldest,
             socket: SocketOptions::default(),
         }
@@ -233,6 +236,13 @@ impl ClientOptionsBuilder {
     /// How many bytes of messages may wait for one listener, at least 1. Default 16 MiB.
     pub fn listener_queue_bytes(mut self, listener_queue_bytes: usize) -> Self {
         self.listener_queue_bytes = listener_queue_bytes;
+        self
+    }
+
+    /// How long a call of a listener may run, longer than 0, before the event
+    /// [`ListenerBlocked`](crate::ClientEvent::ListenerBlocked) names it. Default 5 s. The call goes on.
+    pub fn listener_blocked_after(mut self, listener_blocked_after: Duration) -> Self {
+        self.listener_blocked_after = listener_blocked_after;
         self
     }
 

@@ -24,6 +24,7 @@ impl ClientOptionsBuilder {
             ("connect_timeout", self.connect_timeout),
             ("command_timeout", self.command_timeout),
             ("reconnect_delay", self.reconnect_delay),
+            ("listener_blocked_after", self.listener_blocked_after),
         ] {
             if timeout.is_zero() {
                 return Err(invalid(name, "0s", "longer than 0, such as 500ms"));

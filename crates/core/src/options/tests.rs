@@ -28,6 +28,7 @@ fn the_defaults() {
     assert_eq!(options.blocking_pool_size(), 32);
     assert_eq!(options.listener_queue_size(), 1024);
     assert_eq!(options.listener_queue_bytes(), 16_777_216);
+    assert_eq!(options.listener_blocked_after(), Duration::from_secs(5));
     assert_eq!(options.overflow(), Overflow::DropOldest);
     assert!(options.socket().tcp_nodelay());
     assert_eq!(options.socket().keepalive(), Some(Duration::from_secs(60)));
@@ -71,6 +72,7 @@ fn unusual() -> ClientOptions {
         .blocking_pool_size(2)
         .listener_queue_size(3)
         .listener_queue_bytes(4)
+        .listener_blocked_after(Duration::from_millis(5))
         .overflow(Overflow::DropNewest)
         .build()
         .expect("all values are in range")
@@ -102,6 +104,7 @@ fn every_setter_reaches_its_getter() {
     assert_eq!(options.blocking_pool_size(), 2);
     assert_eq!(options.listener_queue_size(), 3);
     assert_eq!(options.listener_queue_bytes(), 4);
+    assert_eq!(options.listener_blocked_after(), Duration::from_millis(5));
     assert_eq!(options.overflow(), Overflow::DropNewest);
     assert!(!options.socket().tcp_nodelay());
     assert_eq!(options.socket().keepalive(), None);
@@ -135,6 +138,7 @@ fn the_written_form() {
         "blocking_pool_size": 2,
         "listener_queue_size": 3,
         "listener_queue_bytes": 4,
+        "listener_blocked_after": "5ms",
         "overflow": "drop-newest",
         "socket": {"tcp_nodelay": false, "keepalive": "off", "user_timeout": "1s 500ms"},
     });
@@ -224,6 +228,10 @@ fn values_out_of_range_are_refused() {
             "`listener_queue_size` is 0; it must be at least 1",
         ),
         (
+            new().listener_blocked_after(Duration::ZERO),
+            "`listener_blocked_after` is 0s; it must be longer than 0, such as 500ms",
+        ),
+        (
             new().listener_queue_bytes(0),
             "`listener_queue_bytes` is 0; it must be at least 1",
         ),
@@ -289,7 +297,8 @@ fn what_a_file_must_not_say() {
              `heartbeat`, `disconnected_behavior`, `replay`, \
              `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
              `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
-             `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, `overflow`, `socket`",
+             `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, \
+             `listener_blocked_after`, `overflow`, `socket`",
         ),
         (
             r#"{"socket": {"nodelay": true}}"#,

@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 
 use super::super::reply::Reply;
 use super::super::request::RequestKind;
+use super::super::subscription::Subscription;
 use super::*;
-use crate::{Deadline, Delivery, InFlight};
+use crate::{Channel, Deadline, Delivery, InFlight};
 
 type Waiter = oneshot::Receiver<Result<Reply>>;
 
@@ -24,14 +25,36 @@ fn add_with(
     timeout: Option<Duration>,
     is_replayed: bool,
 ) -> Waiter {
-    let kind = RequestKind {
-        expected,
-        in_flight: InFlight::uncounted(Deadline::after(timeout)),
-        is_unattended: false,
-        is_replayed,
-    };
+    add_kind(
+        multiplexer,
+        RequestKind {
+            expected,
+            subscription: None,
+            in_flight: InFlight::uncounted(Deadline::after(timeout)),
+            is_unattended: false,
+            is_replayed,
+        },
+    )
+}
+
+fn add_kind(multiplexer: &mut Multiplexer, kind: RequestKind) -> Waiter {
     let (request, reply) = Request::new(0, kind, &[b'x'; SIZE]);
     multiplexer.add([request]);
+    reply
+}
+
+fn add_subscription(multiplexer: &mut Multiplexer, channel: Channel, ends: bool) -> Waiter {
+    let reply = add_kind(
+        multiplexer,
+        RequestKind {
+            expected: Expected::Confirmation,
+            subscription: Some(Box::new(Subscription { channel, ends })),
+            in_flight: InFlight::uncounted(Deadline::after(None)),
+            is_unattended: false,
+            is_replayed: false,
+        },
+    );
+    multiplexer.wrote(SIZE);
     reply
 }
 
@@ -49,11 +72,22 @@ fn value(waiter: &mut Waiter) -> Option<Value> {
 }
 
 #[derive(Default)]
-struct Seen(Mutex<Vec<PushKind>>);
+struct Seen(Mutex<Vec<String>>);
+
+impl Seen {
+    #[track_caller]
+    fn expect(&self, expected: &[&str]) {
+        assert_eq!(*self.0.lock(), expected);
+    }
+}
 
 impl PushSink for Seen {
     fn push(&self, push: PushInfo) {
-        self.0.lock().push(push.kind);
+        self.0.lock().push(format!("{:?}", push.kind));
+    }
+
+    fn subscribed(&self, channel: &Channel) {
+        self.0.lock().push(channel.to_string());
     }
 }
 
@@ -63,14 +97,16 @@ fn with_sink(pushes: Pushes) -> (Multiplexer, Arc<Seen>) {
 }
 
 fn push(kind: PushKind) -> Value {
-    Value::Push { kind, data: vec![] }
+    let data = vec![text("news")];
+    Value::Push { kind, data }
 }
 
 fn array(kind: &str) -> Value {
-    Value::Array(vec![
-        Value::BulkString(kind.as_bytes().to_vec()),
-        Value::Nil,
-    ])
+    Value::Array(vec![text(kind), text("news")])
+}
+
+fn text(text: &str) -> Value {
+    Value::BulkString(text.as_bytes().to_vec())
 }
 
 #[test]
@@ -120,31 +156,71 @@ fn pushes_are_no_replies() {
     assert_eq!(value(&mut waiter), None);
     multiplexer.receive(array("message")).unwrap();
     assert_eq!(value(&mut waiter), Some(array("message")));
-    assert_eq!(*seen.0.lock(), [PushKind::Message, PushKind::SUnsubscribe]);
+    seen.expect(&["Message", "SUnsubscribe"]);
 }
 
 #[test]
 fn a_confirmation_is_the_reply_of_who_waits_for_one() {
     let (mut multiplexer, seen) = with_sink(Pushes::Typed);
     let mut get = add_sent(&mut multiplexer, Expected::One);
-    let mut subscribe = add_sent(&mut multiplexer, Expected::Confirmation);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
     multiplexer.receive(push(PushKind::Message)).unwrap();
     multiplexer.receive(Value::Okay).unwrap();
     multiplexer.receive(push(PushKind::Subscribe)).unwrap();
+    multiplexer.receive(push(PushKind::Message)).unwrap();
     assert_eq!(value(&mut get), Some(Value::Okay));
     assert_eq!(value(&mut subscribe), Some(push(PushKind::Subscribe)));
-    assert_eq!(*seen.0.lock(), [PushKind::Message]);
+    seen.expect(&["Message", "channel \"news\"", "Message"]);
+}
+
+#[test]
+fn a_confirmation_of_something_else_is_an_error() {
+    for (channel, ends, confirmed) in [
+        (Channel::new("other"), false, PushKind::Subscribe),
+        (Channel::pattern("news"), false, PushKind::Subscribe),
+        (Channel::new("news"), true, PushKind::Subscribe),
+    ] {
+        let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+        let mut waiter = add_subscription(&mut multiplexer, channel, ends);
+        let refused = multiplexer.receive(push(confirmed)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Protocol);
+        assert_eq!(value(&mut waiter), None);
+        seen.expect(&[]);
+    }
+    let (mut multiplexer, _) = with_sink(Pushes::Typed);
+    let mut get = add_sent(&mut multiplexer, Expected::One);
+    assert!(multiplexer.receive(push(PushKind::PSubscribe)).is_err());
+    assert_eq!(value(&mut get), None);
+}
+
+#[test]
+fn the_end_of_a_shard_subscription_may_come_unasked_and_is_not_taken_for_another() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+    let mut ending = add_subscription(&mut multiplexer, Channel::shard("other"), true);
+    multiplexer.receive(push(PushKind::SUnsubscribe)).unwrap();
+    assert_eq!(value(&mut ending), None);
+    seen.expect(&["SUnsubscribe"]);
+}
+
+#[test]
+fn a_refused_subscription_is_told_to_who_asked_and_to_nobody_else() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
+    let refusal = redis::parse_redis_value(b"-NOPERM no\r\n").unwrap();
+    multiplexer.receive(refusal.clone()).unwrap();
+    assert_eq!(value(&mut subscribe), Some(refusal));
+    seen.expect(&[]);
 }
 
 #[test]
 fn a_resp2_subscriber_gets_its_pushes_as_arrays() {
     let (mut multiplexer, seen) = with_sink(Pushes::Arrays);
-    let mut subscribe = add_sent(&mut multiplexer, Expected::Confirmation);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
     multiplexer.receive(array("message")).unwrap();
     multiplexer.receive(array("subscribe")).unwrap();
     multiplexer.receive(array("pmessage")).unwrap();
     assert!(value(&mut subscribe).is_some());
-    assert_eq!(*seen.0.lock(), [PushKind::Message, PushKind::PMessage]);
+    seen.expect(&["Message", "channel \"news\"", "PMessage"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn uncounted() -> InFlight {
 }
 
 fn put(outbox: &Arc<Outbox>, name: &str) -> Result<Ticket> {
-    let left = outbox.put(&redis::cmd(name), Expected::One, uncounted())?;
+    let left = outbox.put(&redis::cmd(name), uncounted())?;
     Ok(Ticket::new(outbox, left))
 }
 
@@ -73,7 +73,7 @@ fn what_was_given_up_while_the_driver_had_it_is_not_sent_later_unless_nobody_was
     let given_up = put(&outbox, "ONE").unwrap();
     let mut cmd = redis::cmd("TWO");
     cmd.set_no_response(true);
-    let told = outbox.put(&cmd, Expected::One, uncounted());
+    let told = outbox.put(&cmd, uncounted());
     Ticket::new(&outbox, told.unwrap()).forget();
     let (bytes, requests) = fetch(&outbox);
     drop(given_up);
@@ -116,7 +116,7 @@ fn what_is_not_sent_by_its_deadline_fails_and_says_what_it_waited_for() {
     let outbox = outbox();
     outbox.set_down(&Error::new(ErrorKind::Connect, "cannot connect"));
     let late = InFlight::uncounted(Deadline::after(Duration::from_secs(1)));
-    let late = outbox.put(&redis::cmd("ONE"), Expected::One, late).unwrap();
+    let late = outbox.put(&redis::cmd("ONE"), late).unwrap();
     let late = Ticket::new(&outbox, late);
     let _waits = put(&outbox, "TWO").unwrap();
     let earliest = outbox.earliest().unwrap();

@@ -1,0 +1,60 @@
+//! One change of what a connection is subscribed to.
+
+use redis::{Cmd, PushInfo, PushKind, Value};
+
+use crate::{Channel, ChannelKind};
+
+/// A subscription to a channel, or its end, as the server is asked for it and as it confirms it.
+#[derive(Clone, Debug)]
+pub(super) struct Subscription {
+    pub(super) channel: Channel,
+    /// Whether it is to end.
+    pub(super) ends: bool,
+}
+
+impl Subscription {
+    pub(super) fn command(&self) -> &'static str {
+        match (self.channel.kind(), self.ends) {
+            (ChannelKind::Plain, false) => "SUBSCRIBE",
+            (ChannelKind::Plain, true) => "UNSUBSCRIBE",
+            (ChannelKind::Pattern, false) => "PSUBSCRIBE",
+            (ChannelKind::Pattern, true) => "PUNSUBSCRIBE",
+            (ChannelKind::Shard, false) => "SSUBSCRIBE",
+            (ChannelKind::Shard, true) => "SUNSUBSCRIBE",
+        }
+    }
+
+    pub(super) fn cmd(&self) -> Cmd {
+        let mut cmd = redis::cmd(self.command());
+        cmd.arg(self.channel.name());
+        cmd
+    }
+
+    /// Whether `push` is the server's word that this is done.
+    pub(super) fn is_confirmed_by(&self, push: &PushInfo) -> bool {
+        let kind = match (self.channel.kind(), self.ends) {
+            (ChannelKind::Plain, false) => PushKind::Subscribe,
+            (ChannelKind::Plain, true) => PushKind::Unsubscribe,
+            (ChannelKind::Pattern, false) => PushKind::PSubscribe,
+            (ChannelKind::Pattern, true) => PushKind::PUnsubscribe,
+            (ChannelKind::Shard, false) => PushKind::SSubscribe,
+            (ChannelKind::Shard, true) => PushKind::SUnsubscribe,
+        };
+        let name = push.data.first();
+        push.kind == kind
+            && matches!(name, Some(Value::BulkString(name)) if name == self.channel.name())
+    }
+}
+
+/// Whether a push of this kind confirms a subscription or its end.
+pub(super) fn is_confirmation(kind: &PushKind) -> bool {
+    matches!(
+        kind,
+        PushKind::Subscribe
+            | PushKind::Unsubscribe
+            | PushKind::PSubscribe
+            | PushKind::PUnsubscribe
+            | PushKind::SSubscribe
+            | PushKind::SUnsubscribe
+    )
+}

@@ -1,0 +1,83 @@
+//! How messages are taken out of a listener that has no thread of its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use redis_manager_core::CallbackScope;
+
+use super::Listener;
+use crate::ListenerEvent;
+use crate::callback::LocalCallback;
+
+impl Listener {
+    /// Takes out the next event; `None` once nothing comes any more.
+    pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<ListenerEvent>> {
+        let mut state = self.state.lock();
+        if !self.may_call(&state) {
+            return Poll::Ready(None);
+        }
+        match state.queue.pop() {
+            Some(event) => Poll::Ready(Some(event)),
+            None => {
+                state.puller = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Takes out an event that is there.
+    pub(crate) fn try_next(&self) -> Option<ListenerEvent> {
+        let mut state = self.state.lock();
+        if self.may_call(&state) {
+            state.queue.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Runs `callback` for the next event, on this thread, and wakes if there is another. Ready once nothing
+    /// comes any more.
+    pub(crate) fn poll_call(
+        self: &Arc<Self>,
+        context: &Context<'_>,
+        callback: &mut LocalCallback,
+    ) -> Poll<()> {
+        let Some(event) = ready!(self.poll_begin_call(context)) else {
+            return Poll::Ready(());
+        };
+        let _scope = CallbackScope::enter();
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback(event)));
+        self.report(outcome);
+        self.end_call(context);
+        Poll::Pending
+    }
+
+    fn poll_begin_call(self: &Arc<Self>, context: &Context<'_>) -> Poll<Option<ListenerEvent>> {
+        let mut state = self.state.lock();
+        if !self.may_call(&state) {
+            return Poll::Ready(None);
+        }
+        let Some(event) = state.queue.pop() else {
+            state.puller = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        // Under the same lock: whoever unregisters it waits for the call, or there is none.
+        state.running = true;
+        self.note_call(&mut state);
+        Poll::Ready(Some(event))
+    }
+
+    fn end_call(&self, context: &Context<'_>) {
+        let mut state = self.state.lock();
+        state.running = false;
+        state.call_began = None;
+        let waits = state.active && state.queue.is_empty();
+        state.puller = waits.then(|| context.waker().clone());
+        drop(state);
+        self.idle.notify_waiters();
+        if !waits {
+            context.waker().wake_by_ref();
+        }
+    }
+}

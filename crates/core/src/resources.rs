@@ -13,6 +13,8 @@ use crate::{Error, ErrorKind, Result};
 
 const DEFAULT_IO_THREADS: usize = 2;
 const DEFAULT_CALLBACK_THREADS: usize = 16;
+/// More than one, so that an asynchronous callback that blocks all the same does not hold up all others.
+const ASYNC_CALLBACK_THREADS: usize = 4;
 
 /// The runtimes that clients share: one for I/O, one for callbacks. lettuce's `ClientResources`.
 ///
@@ -178,7 +180,7 @@ impl ClientResourcesBuilder {
         self
     }
 
-    /// Runs asynchronous callbacks on a runtime of the host. Default: on a thread of our own.
+    /// Runs asynchronous callbacks on a runtime of the host. Default: on four threads of our own.
     pub fn async_callbacks_on(mut self, handle: Handle) -> Self {
         self.async_callbacks = Some(handle);
         self
@@ -211,7 +213,7 @@ impl ClientResourcesBuilder {
             .map_err(thread_error)?;
         let callbacks = Builder::new_multi_thread()
             .thread_name("redis-callback")
-            .worker_threads(1)
+            .worker_threads(ASYNC_CALLBACK_THREADS)
             .max_blocking_threads(self.callback_threads)
             .enable_all()
             .build()

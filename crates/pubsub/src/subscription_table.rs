@@ -1,9 +1,9 @@
 //! Who listens to what, and what the server is to be told.
 //!
-//! Pure state: the client asks for the next step of a channel, tells the server, and says what came of it.
-//! Steps go to the server in the order in which they were asked for, several of a channel at a time. What comes
-//! back is noted twice: when it stands in the stream, between the messages before and after it, and when whoever
-//! waits for it has heard.
+//! Pure state: the client asks for the next step of a channel, tells the server, and says when that is answered or
+//! given up. Steps go to the server in the order in which they were asked for, several of a channel at a time. What
+//! the server thinks is known from what it confirms alone, noted where that stands in the stream between the
+//! messages: whatever became of a step, the next confirmation shows whether the server thinks what is wanted.
 
 #[cfg(test)]
 mod model;
@@ -15,15 +15,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use redis_manager_core::{Channel, ChannelKind, Gap, ListenerId};
-
-/// What the server is known to think of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subscribed {
-    No,
-    Yes,
-    /// Told, and not heard back.
-    Unknown,
-}
 
 /// What to tell the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +32,13 @@ pub(crate) type Listeners<L> = Arc<Vec<(ListenerId, L)>>;
 
 /// What it means that the server has confirmed a subscription.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard<L> {
-    /// Messages arrive from now on.
-    Wanted,
-    /// As well, and these listeners have missed some before.
+pub(crate) enum Confirmed<L> {
+    /// It is wanted, or what is on its way will end it.
+    AsWanted,
+    /// It is wanted, and these listeners have missed messages before.
     Missed(Gap, Listeners<L>),
-    /// Nobody listens any more: the server is to be told.
-    Unwanted,
+    /// It is not wanted, and the server is to be told.
+    Differs,
 }
 
 /// The listeners of every channel. `L` is a listener.
@@ -59,11 +50,10 @@ pub(crate) struct SubscriptionTable<L> {
 struct Entry<L> {
     channel: Channel,
     listeners: Listeners<L>,
-    subscribed: Subscribed,
-    /// The last step that this connection was told.
-    last_step: Option<StepNumber>,
-    /// The server has confirmed it on this connection, and was not told otherwise since: messages arrive.
-    is_heard: bool,
+    /// Whether this connection is subscribed to it, as far as the server has confirmed.
+    is_subscribed: bool,
+    /// The last step that the server was told, until that is answered or given up.
+    pending: Option<(Step, StepNumber)>,
     missing: Option<Missing<L>>,
 }
 
@@ -83,10 +73,7 @@ impl<L: Clone> SubscriptionTable<L> {
     }
 
     pub(crate) fn add(&mut self, channel: &Channel, id: ListenerId, listener: L) {
-        let channels = self.channels.entry(channel.kind()).or_default();
-        let entry = channels
-            .entry(channel.name().to_vec())
-            .or_insert_with(|| Entry::new(channel));
+        let entry = self.entry_or_new(channel);
         Arc::make_mut(&mut entry.listeners).push((id, listener));
     }
 
@@ -121,57 +108,70 @@ impl<L: Clone> SubscriptionTable<L> {
         Some(Arc::clone(&entry.listeners))
     }
 
-    /// What to tell the server about `channel` now; `None` if it knows. Until [`settle`] says how it
-    /// went, the server may think either.
+    /// What to tell the server about `channel` now; `None` if it knows. Until [`settle`] says that it was
+    /// answered, or given up, nothing is known of it.
     ///
     /// [`settle`]: SubscriptionTable::settle
     pub(crate) fn next_step(&mut self, channel: &Channel) -> Option<(Step, StepNumber)> {
         let number = StepNumber(self.next_step);
         let entry = self.entry(channel)?;
-        let step = match (entry.listeners.is_empty(), entry.subscribed) {
-            (false, Subscribed::Yes) | (true, Subscribed::No) => return None,
-            (false, _) => Step::Subscribe,
-            (true, _) => {
-                entry.is_heard = false;
-                Step::Unsubscribe
-            }
-        };
-        entry.subscribed = Subscribed::Unknown;
-        entry.last_step = Some(number);
+        let step = entry.next_step()?;
+        entry.pending = Some((step, number));
         self.next_step += 1;
         Some((step, number))
     }
 
-    /// Notes what the server thinks of `channel`, as far as a step has shown, unless it was told something
-    /// else since, or is another one.
-    pub(crate) fn settle(&mut self, channel: &Channel, step: StepNumber, subscribed: Subscribed) {
-        if let Some(entry) = self.entry(channel)
-            && entry.last_step == Some(step)
-        {
-            entry.subscribed = subscribed;
-            self.forget_if_settled(channel);
+    /// Notes that a step was answered, or given up. Returns whether the server is to be told again.
+    pub(crate) fn settle(&mut self, channel: &Channel, step: StepNumber) -> bool {
+        let Some(entry) = self.entry(channel) else {
+            return false;
+        };
+        if entry.pending.is_some_and(|(_, number)| number == step) {
+            entry.pending = None;
         }
+        let differs = entry.differs();
+        self.forget_if_settled(channel);
+        differs
     }
 
     /// Notes that the server has confirmed a subscription to `channel` at this place of the stream.
-    pub(crate) fn heard(&mut self, channel: &Channel, now: SystemTime) -> Heard<L> {
-        let channels = self.channels.entry(channel.kind()).or_default();
-        let Some(entry) = channels.get_mut(channel.name()) else {
-            // The step waited to be sent while the connection was lost and the last listener left.
-            let mut entry = Entry::new(channel);
-            entry.subscribed = Subscribed::Yes;
-            channels.insert(channel.name().to_vec(), entry);
-            return Heard::Unwanted;
-        };
-        // Without listeners its end is on its way.
-        entry.is_heard = !entry.listeners.is_empty();
-        match entry.missing.take() {
-            Some(missing) => {
-                let gap = Gap::new(channel, missing.since, now);
-                Heard::Missed(gap, missing.listeners)
-            }
-            None => Heard::Wanted,
+    pub(crate) fn subscribed(&mut self, channel: &Channel, now: SystemTime) -> Confirmed<L> {
+        // It may be gone: the step waited to be sent, or was given up, and the last listener has left.
+        let entry = self.entry_or_new(channel);
+        entry.is_subscribed = true;
+        if let Some(missing) = entry.missing.take() {
+            let gap = Gap::new(channel, missing.since, now);
+            return Confirmed::Missed(gap, missing.listeners);
         }
+        if entry.differs() {
+            Confirmed::Differs
+        } else {
+            Confirmed::AsWanted
+        }
+    }
+
+    /// Notes that the server has ended the subscription to `channel` at this place of the stream, as it was told.
+    /// Returns whether it is to be told otherwise.
+    pub(crate) fn unsubscribed(&mut self, channel: &Channel, now: SystemTime) -> bool {
+        if let Some(entry) = self.entry(channel)
+            && matches!(entry.pending, Some((Step::Subscribe, _)))
+        {
+            // Whoever listens came after the last one had left, and was not confirmed yet.
+            entry.is_subscribed = false;
+        }
+        self.ended(channel, now)
+    }
+
+    /// Notes that the server has ended the subscription to `channel` at this place of the stream by itself.
+    /// Returns whether it is to be told otherwise.
+    pub(crate) fn ended(&mut self, channel: &Channel, now: SystemTime) -> bool {
+        let Some(entry) = self.entry(channel) else {
+            return false;
+        };
+        entry.lose(now);
+        let differs = entry.differs();
+        self.forget_if_settled(channel);
+        differs
     }
 
     /// Notes that the connection is lost, and with it all subscriptions; the server was last heard at
@@ -180,28 +180,16 @@ impl<L: Clone> SubscriptionTable<L> {
         for channels in self.channels.values_mut() {
             channels.retain(|_, entry| {
                 entry.lose(last_heard);
+                entry.pending = None;
                 !entry.listeners.is_empty()
             });
         }
     }
 
-    /// Notes that the server has ended the subscription to `channel` by itself. Returns whether somebody
-    /// listens to it.
-    pub(crate) fn ended(&mut self, channel: &Channel, now: SystemTime) -> bool {
-        let Some(entry) = self.entry(channel) else {
-            return false;
-        };
-        entry.lose(now);
-        let is_wanted = !entry.listeners.is_empty();
-        self.forget_if_settled(channel);
-        is_wanted
-    }
-
-    /// The channels that have listeners and that the server is not known to be subscribed to.
+    /// The channels that have listeners and that the connection is not known to be subscribed to.
     pub(crate) fn wanted(&self) -> Vec<Channel> {
         let entries = self.channels.values().flat_map(HashMap::values);
-        let wanted = entries
-            .filter(|entry| !entry.listeners.is_empty() && entry.subscribed != Subscribed::Yes);
+        let wanted = entries.filter(|entry| !entry.listeners.is_empty() && !entry.is_subscribed);
         wanted.map(|entry| entry.channel.clone()).collect()
     }
 
@@ -216,10 +204,16 @@ impl<L: Clone> SubscriptionTable<L> {
             .get_mut(channel.name())
     }
 
+    fn entry_or_new(&mut self, channel: &Channel) -> &mut Entry<L> {
+        let channels = self.channels.entry(channel.kind()).or_default();
+        let entry = channels.entry(channel.name().to_vec());
+        entry.or_insert_with(|| Entry::new(channel))
+    }
+
     fn forget_if_settled(&mut self, channel: &Channel) {
-        let is_settled = self
-            .entry(channel)
-            .is_some_and(|entry| entry.listeners.is_empty() && entry.subscribed == Subscribed::No);
+        let is_settled = self.entry(channel).is_some_and(|entry| {
+            entry.listeners.is_empty() && !entry.is_subscribed && entry.pending.is_none()
+        });
         if is_settled && let Some(channels) = self.channels.get_mut(&channel.kind()) {
             channels.remove(channel.name());
         }
@@ -231,24 +225,37 @@ impl<L> Entry<L> {
         Self {
             channel: channel.clone(),
             listeners: Arc::default(),
-            subscribed: Subscribed::No,
-            last_step: None,
-            is_heard: false,
+            is_subscribed: false,
+            pending: None,
             missing: None,
         }
     }
 
-    /// The server knows nothing of it any more.
+    fn next_step(&self) -> Option<Step> {
+        let pending = self.pending.map(|(step, _)| step);
+        let is_wanted = !self.listeners.is_empty();
+        match (is_wanted, self.is_subscribed, pending) {
+            (true, true, None) | (false, false, None) => None,
+            // Also if it was told already: who registers waits for an answer to his own.
+            (true, _, _) => Some(Step::Subscribe),
+            (false, _, _) => Some(Step::Unsubscribe),
+        }
+    }
+
+    /// Whether the server thinks something else than is wanted, and nothing is on its way to it.
+    fn differs(&self) -> bool {
+        self.pending.is_none() && self.next_step().is_some()
+    }
+
+    /// The connection is not subscribed any more; messages have arrived until `last_heard`.
     fn lose(&mut self, last_heard: SystemTime) {
-        if self.is_heard && self.missing.is_none() {
+        if self.is_subscribed && self.missing.is_none() {
             self.missing = Some(Missing {
                 since: last_heard,
                 listeners: Arc::clone(&self.listeners),
             });
         }
-        self.is_heard = false;
-        self.subscribed = Subscribed::No;
-        self.last_step = None;
+        self.is_subscribed = false;
     }
 }
 

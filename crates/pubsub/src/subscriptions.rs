@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use redis_manager_core::redis::{PushInfo, PushKind, Value};
 use redis_manager_core::{
-    Channel, ChannelKind, ClientContext, ClientEvent, Confirmation, Connection, Delivery,
+    Channel, ChannelKind, ClientContext, ClientEvent, Confirmation, Connection, Delivery, Error,
     ErrorKind, ListenerId, PushSink, Result,
 };
 
 use crate::Message;
 use crate::listener::Listener;
-use crate::subscription_table::{Heard, Step, StepNumber, Subscribed, SubscriptionTable};
+use crate::subscription_table::{Confirmed, Step, StepNumber, SubscriptionTable};
 
 /// How long to wait before the server is told again what it did not take.
 const RETRY: Duration = Duration::from_millis(50);
@@ -117,9 +117,12 @@ impl Subscriptions {
             return;
         };
         let settled = this.settle(channel);
+        let channel = channel.clone();
         drop(self.context.spawn(async move {
-            if let Err(error) = settled.await {
-                tracing::debug!(%error, "the server was not told of a listener that is gone");
+            match settled.await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Server => this.refuse(channel, error),
+                Err(error) => tracing::debug!(%channel, %error, "the server was not told yet"),
             }
         }));
     }
@@ -133,6 +136,21 @@ impl Subscriptions {
                 this.settle_in_background(&channel);
             }
         }));
+    }
+
+    /// Notes that a subscription was ended, as `note` does.
+    fn note_end(
+        &self,
+        channel: &Channel,
+        note: fn(&mut SubscriptionTable<Arc<Listener>>, &Channel, SystemTime) -> bool,
+    ) {
+        let differs = match &mut *self.table.lock() {
+            Some(table) => note(table, channel, SystemTime::now()),
+            None => false,
+        };
+        if differs {
+            self.settle_in_background(channel);
+        }
     }
 
     /// Leaves the next step of `channel` to be sent, while no other can be decided.
@@ -149,13 +167,12 @@ impl Subscriptions {
             Step::Subscribe => connection.begin_subscribe(channel),
             // The next connection has no subscriptions, and is told only of channels with listeners.
             Step::Unsubscribe if connection.subscriptions_are_lost() => {
-                table.settle(channel, number, Subscribed::No);
+                table.settle(channel, number);
                 return Ok(None);
             }
             Step::Unsubscribe => connection.begin_unsubscribe(channel),
         };
         Ok(Some(Settling {
-            step,
             number,
             confirmation: confirmation?,
         }))
@@ -167,28 +184,30 @@ impl Subscriptions {
             return Ok(());
         };
         let outcome = settling.confirmation.received().await;
-        let subscribed = match (&outcome, settling.step) {
-            (Ok(()), Step::Subscribe) => Subscribed::Yes,
-            (Ok(()), Step::Unsubscribe) => Subscribed::No,
-            // The server answered: it did not do it.
-            (Err(error), Step::Subscribe) if error.kind() == ErrorKind::Server => Subscribed::No,
-            // A lost connection has no subscriptions.
-            (Err(error), _) if error.kind() == ErrorKind::Disconnected => Subscribed::No,
-            (Err(_), _) => Subscribed::Unknown,
+        let differs = match &mut *self.table.lock() {
+            Some(table) => table.settle(channel, settling.number),
+            None => false,
         };
-        if let Some(table) = &mut *self.table.lock() {
-            table.settle(channel, settling.number, subscribed);
-        }
-        if settling.step == Step::Unsubscribe && subscribed == Subscribed::Unknown {
+        if let Err(error) = &outcome
+            && differs
+            && !is_final(error)
+        {
             self.settle_later(channel);
         }
         outcome
     }
 }
 
+/// Whether it is of no use to tell the server again on this connection.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server | ErrorKind::Disconnected | ErrorKind::Closed
+    )
+}
+
 /// A step that the server was told.
 struct Settling {
-    step: Step,
     number: StepNumber,
     confirmation: Confirmation,
 }
@@ -197,7 +216,7 @@ impl PushSink for Subscriptions {
     fn push(&self, push: PushInfo) {
         if push.kind == PushKind::SUnsubscribe {
             if let Some(Value::BulkString(name)) = push.data.first() {
-                self.ended(&Channel::shard(name));
+                self.note_end(&Channel::shard(name), SubscriptionTable::ended);
             }
         } else if let Some((kind, message)) = Message::from_push(push) {
             self.deliver(kind, &message);
@@ -205,20 +224,24 @@ impl PushSink for Subscriptions {
     }
 
     fn subscribed(&self, channel: &Channel) {
-        let heard = match &mut *self.table.lock() {
-            Some(table) => table.heard(channel, SystemTime::now()),
+        let confirmed = match &mut *self.table.lock() {
+            Some(table) => table.subscribed(channel, SystemTime::now()),
             None => return,
         };
-        match heard {
-            Heard::Wanted => {}
-            Heard::Missed(gap, listeners) => {
+        match confirmed {
+            Confirmed::AsWanted => {}
+            Confirmed::Missed(gap, listeners) => {
                 for (_, listener) in listeners.iter() {
                     listener.deliver_gap(gap.clone());
                 }
                 self.context.emit(ClientEvent::Gap(gap));
             }
-            Heard::Unwanted => self.settle_in_background(channel),
+            Confirmed::Differs => self.settle_in_background(channel),
         }
+    }
+
+    fn unsubscribed(&self, channel: &Channel) {
+        self.note_end(channel, SubscriptionTable::unsubscribed);
     }
 
     fn disconnected(&self, last_heard: SystemTime) {

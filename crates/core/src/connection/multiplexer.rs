@@ -153,10 +153,10 @@ impl Multiplexer {
         let due = due.and_then(Request::subscription);
         match due {
             Some(subscription) if subscription.is_confirmed_by(&push) => {
-                if let Some(sink) = &self.sink
-                    && !subscription.ends
-                {
-                    sink.subscribed(&subscription.channel);
+                match &self.sink {
+                    Some(sink) if subscription.ends => sink.unsubscribed(&subscription.channel),
+                    Some(sink) => sink.subscribed(&subscription.channel),
+                    None => {}
                 }
                 let PushInfo { kind, data } = push;
                 self.reply(Value::Push { kind, data })?;

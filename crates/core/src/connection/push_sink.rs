@@ -19,6 +19,11 @@ pub trait PushSink: Send + Sync + 'static {
         let _ = channel;
     }
 
+    /// The server has confirmed the end of a subscription to `channel`: nothing of it is pushed from here on.
+    fn unsubscribed(&self, channel: &Channel) {
+        let _ = channel;
+    }
+
     /// The connection is lost, and with it all subscriptions; the server was last heard at that time.
     fn disconnected(&self, last_heard: SystemTime) {
         let _ = last_heard;

@@ -62,7 +62,7 @@ impl RedisPubSubClient {
     /// Registers an asynchronous `function` for the messages of `channel`; completes when the server
     /// has confirmed it. Each call is awaited before the next begins, on the callback runtime.
     ///
-    /// The function must not block: by default all asynchronous callbacks of a manager share one thread. One
+    /// The function must not block: by default all asynchronous callbacks of a manager share four threads. One
     /// that blocks is for [`register_sync_listener`](Self::register_sync_listener).
     ///
     /// Dropping the future before it completes registers nothing.

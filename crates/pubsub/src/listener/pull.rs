@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use parking_lot::MutexGuard;
 use redis_manager_core::CallbackScope;
 
-use super::Listener;
+use super::{Listener, State};
 use crate::ListenerEvent;
 use crate::callback::LocalCallback;
 
@@ -20,7 +21,7 @@ impl Listener {
         match state.queue.pop() {
             Some(event) => Poll::Ready(Some(event)),
             None => {
-                state.puller = Some(context.waker().clone());
+                await_next(state, context);
                 Poll::Pending
             }
         }
@@ -59,7 +60,7 @@ impl Listener {
             return Poll::Ready(None);
         }
         let Some(event) = state.queue.pop() else {
-            state.puller = Some(context.waker().clone());
+            await_next(state, context);
             return Poll::Pending;
         };
         // Under the same lock: whoever unregisters it waits for the call, or there is none.
@@ -73,11 +74,20 @@ impl Listener {
         state.running = false;
         state.call_began = None;
         let waits = state.active && state.queue.is_empty();
-        state.puller = waits.then(|| context.waker().clone());
-        drop(state);
-        self.idle.notify_waiters();
-        if !waits {
+        if waits {
+            await_next(state, context);
+        } else {
+            drop(state);
             context.waker().wake_by_ref();
         }
+        self.idle.notify_waiters();
     }
+}
+
+/// Notes who is to be woken by the next event.
+fn await_next(mut state: MutexGuard<'_, State>, context: &Context<'_>) {
+    let earlier = state.puller.replace(context.waker().clone());
+    drop(state);
+    // Not under the lock: with the last waker of a task its future may go, and with that a listener.
+    drop(earlier);
 }

@@ -26,20 +26,37 @@ fn told(table: &mut SubscriptionTable<&'static str>, channel: &str, expected: St
     number
 }
 
+/// The server has done what it was told.
+fn done(table: &mut SubscriptionTable<&'static str>, channel: &Channel) {
+    let (step, number) = table.next_step(channel).unwrap();
+    match step {
+        Step::Subscribe => assert_eq!(table.subscribed(channel, at(0)), Confirmed::AsWanted),
+        Step::Unsubscribe => assert!(!table.unsubscribed(channel, at(0))),
+    }
+    assert!(!table.settle(channel, number));
+}
+
 #[test]
 fn only_the_first_subscribes_and_only_the_last_unsubscribes() {
     let mut table = table();
     table.add(&"c".into(), id(1), "one");
-    let subscribe = told(&mut table, "c", Step::Subscribe);
-    table.settle(&"c".into(), subscribe, Subscribed::Yes);
+    done(&mut table, &"c".into());
     table.add(&"c".into(), id(2), "two");
     assert_eq!(table.next_step(&"c".into()), None);
     assert_eq!(table.remove(&"c".into(), id(1)), Some("one"));
     assert_eq!(table.next_step(&"c".into()), None);
     assert_eq!(table.remove(&"c".into(), id(2)), Some("two"));
-    let unsubscribe = told(&mut table, "c", Step::Unsubscribe);
-    table.settle(&"c".into(), unsubscribe, Subscribed::No);
+    done(&mut table, &"c".into());
     assert!(table.is_empty());
+}
+
+#[test]
+fn who_registers_while_another_is_not_answered_waits_for_an_answer_too() {
+    let mut table = table();
+    table.add(&"c".into(), id(1), "one");
+    told(&mut table, "c", Step::Subscribe);
+    table.add(&"c".into(), id(2), "two");
+    told(&mut table, "c", Step::Subscribe);
 }
 
 #[test]
@@ -53,38 +70,81 @@ fn a_removal_is_done_once() {
 }
 
 #[test]
-fn a_step_that_was_not_answered_is_taken_back_for_certain() {
+fn a_step_that_was_given_up_is_taken_back_once_it_shows_that_it_was_done() {
     let mut table = table();
     table.add(&"c".into(), id(1), "one");
-    told(&mut table, "c", Step::Subscribe);
-    // The deadline passed: the server may have subscribed us.
+    let subscribe = told(&mut table, "c", Step::Subscribe);
+    table.settle(&"c".into(), subscribe);
     table.remove(&"c".into(), id(1));
-    told(&mut table, "c", Step::Unsubscribe);
+    assert!(table.is_empty());
+    assert_eq!(table.subscribed(&"c".into(), at(1)), Confirmed::Differs);
+    done(&mut table, &"c".into());
+    assert!(table.is_empty());
+}
+
+#[test]
+fn an_end_that_was_given_up_is_told_again() {
+    let mut table = table();
+    table.add(&"c".into(), id(1), "one");
+    done(&mut table, &"c".into());
+    table.remove(&"c".into(), id(1));
+    let unsubscribe = told(&mut table, "c", Step::Unsubscribe);
+    assert!(table.settle(&"c".into(), unsubscribe));
+    done(&mut table, &"c".into());
+    assert!(table.is_empty());
+}
+
+#[test]
+fn who_registers_before_an_end_that_was_given_up_shows_is_subscribed_again_and_knows_the_gap() {
+    let mut table = table();
+    table.add(&"c".into(), id(1), "one");
+    done(&mut table, &"c".into());
+    table.remove(&"c".into(), id(1));
+    let unsubscribe = told(&mut table, "c", Step::Unsubscribe);
+    assert!(table.settle(&"c".into(), unsubscribe));
+    table.add(&"c".into(), id(2), "two");
+    assert_eq!(table.next_step(&"c".into()), None);
+    assert!(table.unsubscribed(&"c".into(), at(1)));
+    told(&mut table, "c", Step::Subscribe);
+    let confirmed = table.subscribed(&"c".into(), at(2));
+    assert_eq!(
+        confirmed,
+        Confirmed::Missed(Gap::new("c", at(1), at(2)), Arc::new(vec![(id(2), "two")]))
+    );
+}
+
+#[test]
+fn a_refusal_of_what_was_granted_before_ends_nothing() {
+    let mut table = table();
+    table.add(&"c".into(), id(1), "one");
+    let granted = told(&mut table, "c", Step::Subscribe);
+    table.add(&"c".into(), id(2), "two");
+    let refused = told(&mut table, "c", Step::Subscribe);
+    table.subscribed(&"c".into(), at(1));
+    assert!(!table.settle(&"c".into(), refused));
+    assert!(!table.settle(&"c".into(), granted));
+    for number in [1, 2] {
+        table.remove(&"c".into(), id(number));
+    }
+    done(&mut table, &"c".into());
+    assert!(table.is_empty());
 }
 
 #[test]
 fn whoever_registers_while_the_last_one_leaves_is_subscribed_again() {
     let mut table = table();
     table.add(&"c".into(), id(1), "one");
-    let first = told(&mut table, "c", Step::Subscribe);
-    table.settle(&"c".into(), first, Subscribed::Yes);
+    done(&mut table, &"c".into());
     table.remove(&"c".into(), id(1));
     let leaving = told(&mut table, "c", Step::Unsubscribe);
     table.add(&"c".into(), id(2), "two");
     let again = told(&mut table, "c", Step::Subscribe);
-    table.settle(&"c".into(), leaving, Subscribed::No);
-    table.settle(&"c".into(), again, Subscribed::Yes);
+    assert!(!table.unsubscribed(&"c".into(), at(1)));
+    assert!(!table.settle(&"c".into(), leaving));
+    let confirmed = table.subscribed(&"c".into(), at(2));
+    assert_eq!(confirmed, Confirmed::AsWanted, "nothing was missed");
+    assert!(!table.settle(&"c".into(), again));
     assert_eq!(table.next_step(&"c".into()), None);
-}
-
-#[test]
-fn an_answer_that_another_connection_gave_counts_no_more() {
-    let mut table = table();
-    table.add(&"c".into(), id(1), "one");
-    let before = told(&mut table, "c", Step::Subscribe);
-    table.disconnected(at(1));
-    table.settle(&"c".into(), before, Subscribed::Yes);
-    told(&mut table, "c", Step::Subscribe);
 }
 
 #[test]
@@ -92,8 +152,7 @@ fn another_connection_is_told_of_every_channel_that_has_listeners() {
     let mut table = table();
     for (channel, number) in [("c", 1), ("d", 2)] {
         table.add(&channel.into(), id(number), "one");
-        let subscribe = told(&mut table, channel, Step::Subscribe);
-        table.settle(&channel.into(), subscribe, Subscribed::Yes);
+        done(&mut table, &channel.into());
     }
     table.remove(&"d".into(), id(2));
     table.disconnected(at(1));
@@ -107,15 +166,18 @@ fn who_listened_when_the_connection_was_lost_has_missed_something() {
     let mut table = table();
     let channel = Channel::pattern("c*");
     table.add(&channel, id(1), "one");
-    assert_eq!(table.heard(&channel, at(1)), Heard::Wanted);
+    assert_eq!(table.subscribed(&channel, at(1)), Confirmed::AsWanted);
     table.disconnected(at(2));
     table.add(&channel, id(2), "two");
     // Another connection, which was lost before the server confirmed anything.
     table.disconnected(at(3));
     let gap = Gap::new(&channel, at(2), at(4));
     let listeners = Arc::new(vec![(id(1), "one")]);
-    assert_eq!(table.heard(&channel, at(4)), Heard::Missed(gap, listeners));
-    assert_eq!(table.heard(&channel, at(5)), Heard::Wanted);
+    assert_eq!(
+        table.subscribed(&channel, at(4)),
+        Confirmed::Missed(gap, listeners)
+    );
+    assert_eq!(table.subscribed(&channel, at(5)), Confirmed::AsWanted);
 }
 
 #[test]
@@ -124,22 +186,20 @@ fn who_was_never_confirmed_has_missed_nothing() {
     table.add(&"c".into(), id(1), "one");
     told(&mut table, "c", Step::Subscribe);
     table.disconnected(at(1));
-    assert_eq!(table.heard(&"c".into(), at(2)), Heard::Wanted);
+    assert_eq!(table.subscribed(&"c".into(), at(2)), Confirmed::AsWanted);
 }
 
 #[test]
 fn a_subscription_that_nobody_wants_any_more_is_ended() {
     let mut table = table();
     table.add(&"c".into(), id(1), "one");
-    let subscribe = told(&mut table, "c", Step::Subscribe);
+    told(&mut table, "c", Step::Subscribe);
     table.disconnected(at(1));
     table.remove(&"c".into(), id(1));
     assert!(table.is_empty());
     // It was not sent yet, and the next connection is told of it.
-    assert_eq!(table.heard(&"c".into(), at(2)), Heard::Unwanted);
-    let unsubscribe = told(&mut table, "c", Step::Unsubscribe);
-    table.settle(&"c".into(), subscribe, Subscribed::Yes);
-    table.settle(&"c".into(), unsubscribe, Subscribed::No);
+    assert_eq!(table.subscribed(&"c".into(), at(2)), Confirmed::Differs);
+    done(&mut table, &"c".into());
     assert!(table.is_empty());
 }
 
@@ -148,13 +208,11 @@ fn a_subscription_that_the_server_ended_is_asked_for_again() {
     let mut table = table();
     let channel = Channel::shard("c");
     table.add(&channel, id(1), "one");
-    let (_, subscribe) = table.next_step(&channel).unwrap();
-    assert_eq!(table.heard(&channel, at(1)), Heard::Wanted);
-    table.settle(&channel, subscribe, Subscribed::Yes);
+    done(&mut table, &channel);
     assert!(table.ended(&channel, at(2)));
     assert!(!table.ended(&Channel::shard("other"), at(2)));
     assert!(table.next_step(&channel).is_some());
-    let Heard::Missed(gap, _) = table.heard(&channel, at(3)) else {
+    let Confirmed::Missed(gap, _) = table.subscribed(&channel, at(3)) else {
         panic!("nothing was missed");
     };
     assert_eq!(gap, Gap::new(&channel, at(2), at(3)));

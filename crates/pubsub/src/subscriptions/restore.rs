@@ -1,13 +1,12 @@
 //! Subscribing again what a lost connection was subscribed to.
 
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use redis_manager_core::{
     CallbackScope, Channel, ClientEvent, Error, ErrorKind, FailureCause, ScriptFailure,
 };
 
-use super::{RETRY, Subscriptions};
+use super::Subscriptions;
 
 /// How many channels the server is told of before its answers are waited for.
 const AT_ONCE: usize = 1_000;
@@ -25,21 +24,6 @@ impl Subscriptions {
         if let Some(channels) = self.restore_all(channels, connection).await {
             self.context.emit(ClientEvent::Resubscribed { channels });
         }
-    }
-
-    /// Subscribes to a channel again that the server has ended by itself.
-    pub(super) fn ended(&self, channel: &Channel) {
-        let is_wanted = match &mut *self.table.lock() {
-            Some(table) => table.ended(channel, SystemTime::now()),
-            None => false,
-        };
-        let Some(this) = self.this.upgrade().filter(|_| is_wanted) else {
-            return;
-        };
-        let (channel, connection) = (channel.clone(), self.reconnects.load(Ordering::SeqCst));
-        drop(self.context.spawn(async move {
-            this.restore_all(vec![channel], connection).await;
-        }));
     }
 
     /// Returns how many channels were restored; `None` if another connection has followed.
@@ -60,13 +44,8 @@ impl Subscriptions {
                         ErrorKind::Server => self.refuse(channel, error),
                         // Whoever follows begins anew.
                         ErrorKind::Closed | ErrorKind::Disconnected => return None,
-                        // Anything else passes.
-                        _ => {
-                            tracing::debug!(script = %self.context.script(), client = %self.context.client_id(),
-                            %channel, %error, "the subscription is not restored yet");
-                            channels.push(channel);
-                            tokio::time::sleep(RETRY).await;
-                        }
+                        // It is told again.
+                        _ => tracing::debug!(%channel, %error, "not restored yet"),
                     },
                 }
             }
@@ -75,7 +54,7 @@ impl Subscriptions {
     }
 
     /// Tells that `channel` is not listened to.
-    fn refuse(&self, channel: Channel, cause: Error) {
+    pub(super) fn refuse(&self, channel: Channel, cause: Error) {
         let script = self.context.script().clone();
         let failure = ScriptFailure::new(&script, FailureCause::Error(Box::new(cause.clone())))
             .with_client(self.context.client_id())

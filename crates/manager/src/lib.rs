@@ -48,12 +48,14 @@
 //! of the `redis` crate, which is re-exported as [`redis`].
 
 mod any_client;
+mod mailbox;
 mod manager;
 pub mod prelude;
 mod registry;
 mod unload_report;
 
 pub use any_client::AnyClient;
+pub use mailbox::{Budget, Mailbox, Polled};
 pub use manager::RedisManager;
 pub use unload_report::UnloadReport;
 

@@ -1,6 +1,7 @@
 //! The facade: scripts, their clients, and the end of both.
 
 mod closing;
+mod mailbox;
 mod opening;
 
 use std::fmt;

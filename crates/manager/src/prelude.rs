@@ -7,9 +7,9 @@ pub use std::time::Duration;
 
 pub use crate::redis::{self, AsyncCommands, Commands};
 pub use crate::{
-    AnyClient, Channel, ClientEvent, ClientOptions, ClientState, ClientType, CloseOutcome,
-    Delivery, DisconnectedBehavior, Error, ErrorKind, ListenerEvent, ListenerResult, Message,
-    Overflow, Protocol, RedisAsyncSession, RedisBasicClient, RedisCommandClient, RedisManager,
-    RedisPubSubClient, RedisSession, RedisUri, ScriptHandle, ScriptPubSubListener,
+    AnyClient, Budget, Channel, ClientEvent, ClientOptions, ClientState, ClientType, CloseOutcome,
+    Delivery, DisconnectedBehavior, Error, ErrorKind, ListenerEvent, ListenerResult, Mailbox,
+    Message, Overflow, Protocol, RedisAsyncSession, RedisBasicClient, RedisCommandClient,
+    RedisManager, RedisPubSubClient, RedisSession, RedisUri, ScriptHandle, ScriptPubSubListener,
     ScriptRedisClient, UnderlyingClient, UnloadReport,
 };

@@ -1,5 +1,6 @@
 //! Where a host learns what went wrong in a script's callbacks.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,6 +50,21 @@ pub enum FailureCause {
     Error(Box<dyn StdError + Send + Sync>),
     /// It panicked, with this message.
     Panic(String),
+}
+
+impl FailureCause {
+    /// What `panic` says, which `catch_unwind` or a task has returned.
+    #[must_use]
+    pub fn from_panic(panic: &(dyn Any + Send)) -> Self {
+        let message = if let Some(message) = panic.downcast_ref::<&str>() {
+            message
+        } else if let Some(message) = panic.downcast_ref::<String>() {
+            message
+        } else {
+            "with a value that is no text"
+        };
+        Self::Panic(message.to_owned())
+    }
 }
 
 impl ScriptFailure {
@@ -142,7 +158,7 @@ impl fmt::Display for ScriptFailure {
 }
 
 /// The sink of a script that has no other.
-pub(crate) fn trace(failure: &ScriptFailure) {
+fn trace(failure: &ScriptFailure) {
     tracing::warn!(
         script = %failure.script,
         client = failure.client_id.map(tracing::field::display),
@@ -153,10 +169,90 @@ pub(crate) fn trace(failure: &ScriptFailure) {
     );
 }
 
-/// Tells `sink`, whatever that makes of it.
-pub(crate) fn tell(sink: &dyn ErrorSink, failure: &ScriptFailure) {
-    if catch_unwind(AssertUnwindSafe(|| sink.report(failure))).is_err() {
-        tracing::error!(script = %failure.script, "the error sink panicked");
-        trace(failure);
+/// Tells `sink`, or a line of `tracing`. An error is the script's code, when it is written and when it is dropped:
+/// nothing of it goes further.
+pub(crate) fn tell(sink: Option<&dyn ErrorSink>, failure: ScriptFailure) {
+    let script = failure.script.clone();
+    let told = catch_unwind(AssertUnwindSafe(|| match sink {
+        Some(sink) => sink.report(&failure),
+        None => trace(&failure),
+    }));
+    // Apart from that: a second panic while the first unwinds would end the process.
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(failure)));
+    for panic in [told, dropped].into_iter().filter_map(Result::err) {
+        let cause = FailureCause::from_panic(&*panic);
+        tracing::error!(%script, %cause, "the report of a failure failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Unspeakable;
+
+    impl fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("while it was written")
+        }
+    }
+
+    impl StdError for Unspeakable {}
+
+    impl Drop for Unspeakable {
+        fn drop(&mut self) {
+            panic!("while it was dropped")
+        }
+    }
+
+    #[test]
+    fn a_failure_names_all_that_is_known() {
+        let script = ScriptHandle::new("economy");
+        let (client_id, listener) = (ClientId::next(), ListenerId::next());
+        let failure = ScriptFailure::new(&script, FailureCause::Panic("no money".to_owned()))
+            .with_client(client_id)
+            .with_listener(listener)
+            .with_channel(&Channel::pattern("news.*"));
+        assert_eq!(
+            failure.to_string(),
+            format!(
+                "script {script}, client {client_id}, listener {listener}, \
+                 pattern \"news.*\": panicked: no money"
+            )
+        );
+    }
+
+    #[test]
+    fn the_last_sink_that_was_set_hears_of_a_failure() {
+        let script = ScriptHandle::new("economy");
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        for name in ["first", "second"] {
+            let heard = Arc::clone(&heard);
+            script.set_error_sink(move |failure: &ScriptFailure| {
+                heard.lock().push(format!("{name}: {}", failure.cause()));
+            });
+        }
+        let cause = FailureCause::Error("no money".into());
+        script.report_failure(ScriptFailure::new(&script, cause));
+        assert_eq!(*heard.lock(), ["second: no money"]);
+    }
+
+    #[test]
+    fn neither_an_error_nor_a_sink_that_panics_goes_any_further() {
+        let script = ScriptHandle::new("economy");
+        let fail = || {
+            let cause = FailureCause::Error(Box::new(Unspeakable));
+            script.report_failure(ScriptFailure::new(&script, cause));
+        };
+        fail();
+        script.set_error_sink(|failure: &ScriptFailure| drop(failure.to_string()));
+        fail();
+        script.set_error_sink(|_: &ScriptFailure| {});
+        fail();
     }
 }

@@ -81,12 +81,9 @@ impl ScriptHandle {
     }
 
     /// Tells `failure` to whoever learns of them, on the calling thread.
-    pub fn report_failure(&self, failure: &ScriptFailure) {
+    pub fn report_failure(&self, failure: ScriptFailure) {
         let sink = self.0.error_sink.read().clone();
-        match sink {
-            Some(sink) => error_sink::tell(&*sink, failure),
-            None => error_sink::trace(failure),
-        }
+        error_sink::tell(sink.as_deref(), failure);
     }
 
     /// The gate that every client of the script passes before it opens.

@@ -2,6 +2,7 @@
 
 mod budget;
 mod failure;
+mod listening;
 mod polled;
 mod readiness;
 mod ready_queue;
@@ -30,10 +31,10 @@ use task::Task;
 /// Runs what a script waits for on a thread of the host's choice, when the host says so. For engines
 /// whose values are not `Send`: Lua, Rhai, Python.
 ///
-/// Listeners and tasks run on threads of the library otherwise, and so must be `Send`. What is
-/// [`spawn`](Self::spawn)ed here need not be: it may hold an `Rc`, or a function of the engine, and
-/// runs only inside [`poll`](Self::poll), on the thread that the mailbox was made on. A game loop polls
-/// in each tick, with a [`Budget`], so that a flood of messages costs it no frame:
+/// Listeners run on threads of the library otherwise, and so must be `Send`. What is
+/// [registered](Self::register_listener) or [spawned](Self::spawn) here need not be: it may hold an `Rc`, or a
+/// function of the engine, and runs only inside [`poll`](Self::poll), on the thread that the mailbox was made on.
+/// A game loop polls in each tick, with a [`Budget`], so that a flood of messages costs it no frame:
 ///
 /// ```no_run
 /// use std::{cell::Cell, rc::Rc};
@@ -44,12 +45,19 @@ use task::Task;
 /// let manager = RedisManager::new()?;
 /// let script = manager.load_script("economy")?;
 /// let client = manager.open::<RedisCommandClient>(&script, ("localhost", 6379))?;
+/// let pubsub = manager.open::<RedisPubSubClient>(&script, ("localhost", 6379))?;
 /// let mailbox = manager.mailbox(&script)?;
 ///
 /// let balance = Rc::new(Cell::new(0));
 /// let shown = Rc::clone(&balance);
 /// mailbox.spawn(async move {
 ///     shown.set(client.async_commands().get("balance:alice").await?);
+///     Ok(())
+/// })?;
+///
+/// let changed = Rc::clone(&balance);
+/// mailbox.register_listener(&pubsub, "balance:alice", move |message: &Message| {
+///     changed.set(message.payload_as()?);
 ///     Ok(())
 /// })?;
 ///
@@ -66,9 +74,9 @@ use task::Task;
 ///
 /// A loop that sleeps while there is nothing to do is woken through [`on_ready`](Self::on_ready).
 ///
-/// **Tasks.** A task is a future. Whenever it is ready it is polled once, and then those that became
-/// ready before it was woken again have their turn. Its error, or its panic, ends it, is reported
-/// through `tracing` with the script as a field, and touches no other. A task runs as a callback does:
+/// **Tasks.** A task is a future; a listener is one too, which takes one message a call. Whenever it is ready it is polled once, and then those that became
+/// ready before it was woken again have their turn. Its error, or its panic, ends it, goes to the script's
+/// [`ErrorSink`](crate::ErrorSink), and touches no other; a listener goes on. A task runs as a callback does:
 /// closing, unregistering and unloading do not wait inside it. It may block, and then holds up the host.
 ///
 /// **Unloading.** Once the script is unloaded no call of a task starts: a call under way ends, and

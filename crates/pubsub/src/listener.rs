@@ -172,19 +172,21 @@ impl Listener {
         let cause = match outcome {
             Ok(Ok(())) => return,
             Ok(Err(error)) => FailureCause::Error(error),
-            Err(panic) => FailureCause::Panic(panic_message(&*panic).to_owned()),
+            Err(panic) => FailureCause::from_panic(&*panic),
         };
+        // What an error says is the script's code.
+        let message = catch_unwind(AssertUnwindSafe(|| cause.to_string()));
         self.context.emit(ClientEvent::ListenerFailed {
             channel: self.channel.clone(),
             listener: self.id,
-            message: cause.to_string(),
+            message: message.unwrap_or_else(|panic| FailureCause::from_panic(&*panic).to_string()),
         });
         let script = self.context.script();
         let failure = ScriptFailure::new(script, cause)
             .with_client(self.context.client_id())
             .with_listener(self.id)
             .with_channel(&self.channel);
-        script.report_failure(&failure);
+        script.report_failure(failure);
     }
 
     /// Lets no further call start, forgets what is queued, and hands out the callback unless it is
@@ -236,15 +238,5 @@ impl Listener {
         if let Some(abort) = self.state.lock().abort.take() {
             abort.abort();
         }
-    }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    if let Some(message) = panic.downcast_ref::<&str>() {
-        message
-    } else if let Some(message) = panic.downcast_ref::<String>() {
-        message
-    } else {
-        "with a value that is no text"
     }
 }

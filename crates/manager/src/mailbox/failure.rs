@@ -1,64 +1,41 @@
 //! Running code of the script and of the host so that its failures go no further.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use redis_manager_core::ScriptHandle;
+use redis_manager_core::{FailureCause, ScriptFailure, ScriptHandle};
 use redis_manager_pubsub::ListenerResult;
 
-/// Runs `code`, and makes words of its error or its panic.
-pub(super) fn run(code: impl FnOnce() -> ListenerResult) -> Result<(), String> {
-    // An error is code of the script's too, when it is written and when it is dropped.
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        code().map_err(|error| error.to_string())
-    }));
-    outcome.unwrap_or_else(|panic| Err(format!("panicked: {}", panic_message(&*panic))))
+/// Runs `code`, and says how it failed.
+pub(super) fn run(code: impl FnOnce() -> ListenerResult) -> Result<(), FailureCause> {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(outcome) => outcome.map_err(FailureCause::Error),
+        Err(panic) => Err(FailureCause::from_panic(&*panic)),
+    }
 }
 
 /// Drops `value`, which may run anything.
-pub(super) fn discard<T>(value: T) -> Result<(), String> {
+pub(super) fn discard<T>(value: T) -> Result<(), FailureCause> {
     run(|| {
         drop(value);
         Ok(())
     })
 }
 
-/// Tells of a failure of what runs for `script`.
-pub(super) fn report_if_failed(script: &ScriptHandle, outcome: Result<(), String>) {
-    if let Err(failure) = outcome {
-        tracing::warn!(%script, failure, "a callback of a mailbox failed");
-    }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    if let Some(message) = panic.downcast_ref::<&str>() {
-        message
-    } else if let Some(message) = panic.downcast_ref::<String>() {
-        message
-    } else {
-        "with a value that is no text"
+/// Tells the script's error sink of a failure of what runs for it.
+pub(super) fn report_if_failed(script: &ScriptHandle, outcome: Result<(), FailureCause>) {
+    if let Err(cause) = outcome {
+        script.report_failure(ScriptFailure::new(script, cause));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::Arc;
-    use std::{fmt, io};
 
     use parking_lot::Mutex;
 
     use super::*;
-
-    #[derive(Debug)]
-    struct Unspeakable;
-
-    impl fmt::Display for Unspeakable {
-        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-            panic!("while it was written")
-        }
-    }
-
-    impl std::error::Error for Unspeakable {}
 
     struct Explosive;
 
@@ -69,20 +46,18 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_becomes_words() {
-        assert_eq!(run(|| Ok(())), Ok(()));
+    fn every_failure_says_how() {
+        run(|| Ok(())).unwrap();
         let failures = [
             run(|| Err("an error".into())),
             run(|| panic!("a panic of {}", "two")),
-            run(|| Err(Box::new(Unspeakable))),
             discard(Explosive),
         ];
         assert_eq!(
-            failures.map(Result::unwrap_err),
+            failures.map(|failed| failed.unwrap_err().to_string()),
             [
                 "an error",
                 "panicked: a panic of two",
-                "panicked: while it was written",
                 "panicked: while it was dropped"
             ]
         );

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use redis_manager_core::CallbackScope;
+use redis_manager_core::{CallbackScope, FailureCause};
 use redis_manager_pubsub::ListenerResult;
 
 use super::failure::{discard, run};
@@ -35,7 +35,7 @@ impl Task {
     }
 
     /// Polls it once. After a panic it is over.
-    pub(super) fn poll(&mut self) -> Poll<Result<(), String>> {
+    pub(super) fn poll(&mut self) -> Poll<Result<(), FailureCause>> {
         let _scope = CallbackScope::enter();
         let mut pending = false;
         let outcome = run(|| {
@@ -56,7 +56,7 @@ impl Task {
     }
 
     /// Drops it.
-    pub(super) fn discard(self) -> Result<(), String> {
+    pub(super) fn discard(self) -> Result<(), FailureCause> {
         let _scope = CallbackScope::enter();
         discard(self)
     }

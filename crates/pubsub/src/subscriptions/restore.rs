@@ -64,7 +64,7 @@ impl Subscriptions {
         // The sink may block, which nothing may on this thread.
         self.context.resources().spawn_sync_callback(move || {
             let _scope = CallbackScope::enter();
-            script.report_failure(&failure);
+            script.report_failure(failure);
         });
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn yield_once() {
 
 /// Polls as a host's loop does that sleeps while there is nothing to do, until `done`.
 #[track_caller]
-fn poll_until(mailbox: &Mailbox, mut done: impl FnMut() -> bool) {
+pub(crate) fn poll_until(mailbox: &Mailbox, mut done: impl FnMut() -> bool) {
     let host = thread::current();
     mailbox.on_ready(move || host.unpark());
     let deadline = Instant::now() + PATIENCE;

@@ -29,6 +29,7 @@ mod mailbox;
 mod mailbox_budgets;
 mod mailbox_ends;
 mod mailbox_hook;
+mod mailbox_listeners;
 mod mistakes;
 mod opening;
 mod opening_layers;

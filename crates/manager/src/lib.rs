@@ -83,3 +83,8 @@ pub use redis_manager_core::{deadpool_redis, redis};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The guide to listeners, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/pubsub.md")]
+struct ListenersGuide;

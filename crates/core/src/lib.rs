@@ -10,7 +10,7 @@
 //! | configuration | [`RedisUri`], [`ClientOptions`], [`ClientResources`] |
 //! | what all clients have in common | [`ScriptRedisClient`], [`ClientContext`], [`CloseReport`] |
 //! | the connection | [`Connection`], [`route`] |
-//! | telling what happened | [`Error`], [`ClientState`], [`ClientEvent`] |
+//! | telling what happened | [`Error`], [`ClientState`], [`ClientEvent`], [`ErrorSink`] |
 //! | the BASIC client | [`RedisBasicClient`], [`UnderlyingClient`] |
 
 mod basic_client;
@@ -36,6 +36,7 @@ mod resources;
 pub mod resp;
 pub mod route;
 mod script;
+mod script_failure;
 mod script_redis_client;
 mod state;
 mod underlying;
@@ -52,7 +53,7 @@ pub use close_report::{CloseOutcome, CloseReport};
 pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink};
 pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};
-pub use error_sink::{ErrorSink, FailureCause, ScriptFailure};
+pub use error_sink::ErrorSink;
 pub use event::{ClientEvent, EventStream};
 pub use gap::Gap;
 pub use gate::{Gate, GatePass};
@@ -63,6 +64,7 @@ pub use options::{
 };
 pub use resources::{ClientResources, ClientResourcesBuilder};
 pub use script::ScriptHandle;
+pub use script_failure::{FailureCause, ScriptFailure};
 pub use script_redis_client::{OpenRedisClient, ScriptRedisClient};
 pub use state::ClientState;
 pub use underlying::UnderlyingClient;

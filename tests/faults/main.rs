@@ -17,11 +17,13 @@
 mod harness;
 mod process;
 mod proxy;
+mod publisher;
 mod random;
 
 mod blocking_conservation;
 mod cancel_storm;
 mod cure_matrix;
+mod deaf_listener;
 mod herd;
 mod idle_clients;
 mod increment_ledger;

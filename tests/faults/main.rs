@@ -29,6 +29,7 @@ mod idle_clients;
 mod increment_ledger;
 mod kill_storm;
 mod lying_server;
+mod numbered_messages;
 mod outage;
 mod reply_matching;
 mod silent_peer;

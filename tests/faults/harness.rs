@@ -55,14 +55,17 @@ impl Run {
         println!("| {} | {what} | {figure} |", self.name);
     }
 
-    /// Reports the spread of `times`, and in the long form bounds their 99th percentile.
+    /// Reports the spread of `times`.
+    pub(crate) fn report_spread(&self, what: &str, times: &mut [Duration]) {
+        let [half, most, last] = spread(times);
+        let figure = format!("p50 {half:.1?}, p99 {most:.1?}, max {last:.1?}");
+        self.report(what, figure);
+    }
+
+    /// As [`Run::report_spread`], and in the long form bounds the 99th percentile.
     #[track_caller]
     pub(crate) fn report_times(&self, what: &str, times: &mut [Duration], bound: Duration) {
-        times.sort_unstable();
-        let [half, most, last] = [50, 99, 100].map(|percent| {
-            let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
-            times.get(index).copied().unwrap_or_default()
-        });
+        let [half, most, last] = spread(times);
         let figure = format!("p50 {half:.1?}, p99 {most:.1?}, max {last:.1?} (p99 ≤ {bound:?})");
         self.report(what, figure);
         assert!(
@@ -78,6 +81,15 @@ impl Drop for Run {
             self.report("took", format!("{:.1?}", self.began.elapsed()));
         }
     }
+}
+
+/// The median of `times`, their 99th percentile and the longest.
+fn spread(times: &mut [Duration]) -> [Duration; 3] {
+    times.sort_unstable();
+    [50, 99, 100].map(|percent| {
+        let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+        times.get(index).copied().unwrap_or_default()
+    })
 }
 
 /// Waits until `condition` holds.

@@ -32,6 +32,7 @@ mod lying_server;
 mod numbered_messages;
 mod outage;
 mod reply_matching;
+mod restore_storm;
 mod silent_peer;
 mod soak;
 mod unload_storm;

@@ -7,6 +7,9 @@ use crate::Channel;
 /// A time in which a channel was not listened to, because the connection was lost: what was published
 /// meanwhile did not arrive, and Redis keeps no copy of it.
 ///
+/// What the server had sent by `since` and the client had not read yet is lost too. So whoever fetches what was
+/// published in between begins earlier, by as much as the client may have been behind.
+///
 /// Among the messages of a listener it stands where they are missing: after the last one of the old connection
 /// and before the first one of the new.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -45,6 +45,14 @@ pub(crate) enum Confirmed<L> {
 pub(crate) struct SubscriptionTable<L> {
     channels: HashMap<ChannelKind, HashMap<Vec<u8>, Entry<L>>>,
     next_step: u64,
+    restoring: Restoring,
+}
+
+/// How far the subscriptions of a lost connection are restored.
+#[derive(Default)]
+struct Restoring {
+    unanswered: usize,
+    confirmed: usize,
 }
 
 struct Entry<L> {
@@ -69,6 +77,7 @@ impl<L: Clone> SubscriptionTable<L> {
         Self {
             channels: HashMap::new(),
             next_step: 0,
+            restoring: Restoring::default(),
         }
     }
 
@@ -186,11 +195,30 @@ impl<L: Clone> SubscriptionTable<L> {
         }
     }
 
-    /// The channels that have listeners and that the connection is not known to be subscribed to.
-    pub(crate) fn wanted(&self) -> Vec<Channel> {
+    /// Notes that there is another connection, and returns what it is to be subscribed to.
+    pub(crate) fn reconnected(&mut self) -> Vec<Channel> {
         let entries = self.channels.values().flat_map(HashMap::values);
-        let wanted = entries.filter(|entry| !entry.listeners.is_empty() && !entry.is_subscribed);
-        wanted.map(|entry| entry.channel.clone()).collect()
+        let wanted = entries.filter(|entry| !entry.listeners.is_empty());
+        let wanted: Vec<_> = wanted.map(|entry| entry.channel.clone()).collect();
+        self.restoring = Restoring {
+            unanswered: wanted.len(),
+            confirmed: 0,
+        };
+        wanted
+    }
+
+    /// Notes that the server has answered one of those. Returns, with the last answer, how many were confirmed.
+    pub(crate) fn restored(&mut self, is_confirmed: bool) -> Option<usize> {
+        let restoring = &mut self.restoring;
+        restoring.unanswered = restoring.unanswered.saturating_sub(1);
+        restoring.confirmed += usize::from(is_confirmed);
+        (restoring.unanswered == 0).then_some(restoring.confirmed)
+    }
+
+    /// Whether somebody listens to `channel`.
+    pub(crate) fn is_wanted(&self, channel: &Channel) -> bool {
+        let listeners = self.listeners(channel.kind(), channel.name());
+        listeners.is_some_and(|listeners| !listeners.is_empty())
     }
 
     #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The listeners of a client, and the server's idea of them.
 
-mod restore;
+mod refusal;
 mod teardown;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -31,8 +30,6 @@ pub(crate) struct Subscriptions {
     leaving: Mutex<Vec<Arc<Listener>>>,
     /// `None` until it is open.
     connection: OnceLock<Connection>,
-    /// How many connections have followed the first one.
-    reconnects: AtomicU64,
 }
 
 impl Subscriptions {
@@ -43,7 +40,6 @@ impl Subscriptions {
             table: Mutex::new(Some(SubscriptionTable::new())),
             leaving: Mutex::default(),
             connection: OnceLock::new(),
-            reconnects: AtomicU64::new(0),
         })
     }
 
@@ -121,7 +117,7 @@ impl Subscriptions {
         drop(self.context.spawn(async move {
             match settled.await {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Server => this.refuse(channel, error),
+                Err(error) if error.kind() == ErrorKind::Server => this.refuse(&channel, error),
                 Err(error) => tracing::debug!(%channel, %error, "the server was not told yet"),
             }
         }));
@@ -250,9 +246,23 @@ impl PushSink for Subscriptions {
         }
     }
 
-    fn reconnected(self: Arc<Self>) {
-        let connection = self.reconnects.fetch_add(1, Ordering::SeqCst) + 1;
-        let context = Arc::clone(&self.context);
-        drop(context.spawn(async move { self.restore(connection).await }));
+    fn reconnected(&self) -> Vec<Channel> {
+        match &mut *self.table.lock() {
+            Some(table) => table.reconnected(),
+            None => Vec::new(),
+        }
+    }
+
+    fn restored(&self, channel: &Channel, outcome: Result<()>) {
+        let restored = match &mut *self.table.lock() {
+            Some(table) => table.restored(outcome.is_ok()),
+            None => return,
+        };
+        if let Err(error) = outcome {
+            self.refuse(channel, error);
+        }
+        if let Some(channels) = restored {
+            self.context.emit(ClientEvent::Resubscribed { channels });
+        }
     }
 }

@@ -19,8 +19,9 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::multiplexer::Multiplexer;
 use super::outbox::Outbox;
 use super::request::Request;
+use super::subscription::Subscription;
 use crate::resp::Decoder;
-use crate::{Error, Result};
+use crate::{Channel, Error, Result};
 
 /// What a buffer of requests may keep for the next ones; a larger one was needed once.
 const KEPT_CAPACITY: usize = 256 * 1024;
@@ -66,6 +67,21 @@ impl Driver {
             heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, now)),
             last_heard: now,
             cause: closed,
+        }
+    }
+
+    /// Subscribes to `channels` before anything else is sent.
+    pub(super) fn restore(&mut self, channels: Vec<Channel>) {
+        for channel in channels {
+            let subscription = Subscription {
+                channel,
+                ends: false,
+            };
+            let before = self.writing.len();
+            subscription.cmd().write_packed_command(&mut self.writing);
+            let size = self.writing.len() - before;
+            self.multiplexer
+                .add([Request::restoring(subscription, size)]);
         }
     }
 

@@ -6,7 +6,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use redis::{ProtocolVersion, PushInfo, PushKind, Value};
+use redis::{ProtocolVersion, PushInfo, PushKind, RedisError, Value};
 use tokio::time::Instant;
 
 use super::PushSink;
@@ -48,6 +48,8 @@ pub(super) struct Multiplexer {
     earliest: Option<Instant>,
     /// How many bytes of requests are kept, to be sent again.
     kept: usize,
+    /// How many requests are of use on this connection alone.
+    bound: usize,
     pushes: Pushes,
     sink: Option<Arc<dyn PushSink>>,
 }
@@ -66,6 +68,7 @@ impl Multiplexer {
             unsent_bytes_of_last: 0,
             earliest: None,
             kept: 0,
+            bound: 0,
             pushes,
             sink,
         }
@@ -76,13 +79,14 @@ impl Multiplexer {
         for request in requests {
             self.earliest = sooner(self.earliest, request.due());
             self.kept += request.kept();
+            self.bound += usize::from(request.is_bound());
             self.requests.push_back(request);
         }
     }
 
-    /// How many requests have no reply yet.
+    /// How many requests that somebody made have no reply yet.
     pub(super) fn len(&self) -> usize {
-        self.requests.len()
+        self.requests.len() - self.bound
     }
 
     /// How many bytes of them are kept.
@@ -137,7 +141,10 @@ impl Multiplexer {
     /// [`ErrorKind::Protocol`] if nobody asked for it: from there on no reply could be trusted.
     pub(super) fn receive(&mut self, value: Value) -> Result<bool> {
         match self.sort(value) {
-            Received::Reply(value) => self.reply(value)?,
+            Received::Reply(value) => {
+                self.refuse_subscription(&value)?;
+                self.reply(value)?;
+            }
             Received::Push(push) if is_confirmation(&push.kind) => return self.confirm(push),
             Received::Push(push) => {
                 self.pass_on(push);
@@ -158,6 +165,7 @@ impl Multiplexer {
                     Some(sink) => sink.subscribed(&subscription.channel),
                     None => {}
                 }
+                self.tell_restored(Ok(()));
                 let PushInfo { kind, data } = push;
                 self.reply(Value::Push { kind, data })?;
                 Ok(true)
@@ -171,6 +179,34 @@ impl Multiplexer {
                 ErrorKind::Protocol,
                 "the server confirmed a subscription that nobody asked for",
             )),
+        }
+    }
+
+    /// Takes notice of a reply that is no confirmation, if one is due.
+    fn refuse_subscription(&self, value: &Value) -> Result<()> {
+        let due = self.requests.front().filter(|_| !self.is_idle());
+        let Some(subscription) = due.and_then(Request::subscription) else {
+            return Ok(());
+        };
+        match value {
+            Value::ServerError(refusal) => {
+                let error = Error::from(RedisError::from(refusal.clone()));
+                self.tell_restored(Err(error.with_command(subscription.command())));
+                Ok(())
+            }
+            _ => Err(Error::new(
+                ErrorKind::Protocol,
+                "the server neither confirmed nor refused a subscription",
+            )),
+        }
+    }
+
+    /// Tells the sink of the answer to the first request, if that restores a subscription.
+    fn tell_restored(&self, outcome: Result<()>) {
+        let restoring = self.requests.front().filter(|request| request.is_bound());
+        let subscription = restoring.and_then(Request::subscription);
+        if let (Some(sink), Some(subscription)) = (&self.sink, subscription) {
+            sink.restored(&subscription.channel, outcome);
         }
     }
 
@@ -220,6 +256,7 @@ impl Multiplexer {
         if request.take(value) {
             self.sent -= 1;
             self.kept -= request.kept();
+            self.bound -= usize::from(request.is_bound());
             self.requests.pop_front();
         }
         Ok(())
@@ -228,6 +265,8 @@ impl Multiplexer {
     /// Gives up the connection because of `cause`. What the socket took a byte of fails, because it may have
     /// run, unless it may run twice. The rest is returned; `bytes` are those that the socket has not taken.
     pub(super) fn lose(&mut self, cause: &Error, bytes: &[u8]) -> Unsent {
+        self.requests.iter_mut().for_each(Request::unbind);
+        self.bound = 0;
         let mut unsent = self.take_unsent(bytes);
         let mut replayed = Unsent {
             bytes: Vec::new(),
@@ -257,6 +296,7 @@ impl Multiplexer {
     pub(super) fn take_unsent(&mut self, bytes: &[u8]) -> Unsent {
         let requests = self.requests.split_off(self.sent);
         self.kept -= requests.iter().map(Request::kept).sum::<usize>();
+        self.bound -= requests.iter().filter(|request| request.is_bound()).count();
         let begun = self.unsent_bytes_of_last;
         Unsent {
             bytes: bytes.get(begun..).unwrap_or_default().to_vec(),

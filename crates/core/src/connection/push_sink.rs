@@ -1,11 +1,10 @@
 //! Who takes what the server sends unasked.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use redis::PushInfo;
 
-use crate::Channel;
+use crate::{Channel, Result};
 
 /// Takes what the server sends to a connection that subscribes, in the order in which it comes, and hears when
 /// the connection is lost and made again. Called on an I/O thread, so it must neither block nor keep more than
@@ -29,6 +28,14 @@ pub trait PushSink: Send + Sync + 'static {
         let _ = last_heard;
     }
 
-    /// The connection is another one, and has no subscriptions yet.
-    fn reconnected(self: Arc<Self>) {}
+    /// The connection is another one, and has no subscriptions yet. Returns what it is to be subscribed to,
+    /// before anything else is sent.
+    fn reconnected(&self) -> Vec<Channel> {
+        Vec::new()
+    }
+
+    /// The server has answered one of those, after [`subscribed`](Self::subscribed) if it was confirmed.
+    fn restored(&self, channel: &Channel, outcome: Result<()>) {
+        let _ = (channel, outcome);
+    }
 }

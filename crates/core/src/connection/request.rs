@@ -39,6 +39,8 @@ pub(super) struct Request {
     /// A closing client waits for the reply, also if the caller does not. `None` once it is withdrawn.
     in_flight: Option<InFlight>,
     is_unattended: bool,
+    /// It is of use on this connection alone, whether or not anybody waits for it.
+    is_bound: bool,
 }
 
 impl Request {
@@ -60,17 +62,32 @@ impl Request {
             was_sent: false,
             in_flight: Some(kind.in_flight),
             is_unattended: kind.is_unattended,
+            is_bound: false,
         };
         (request, reply)
     }
 
     /// A question of our own, whose answer is of no interest but that it comes.
     pub(super) fn heartbeat(size: usize) -> Self {
+        Self::unasked(Expected::SignOfLife, size)
+    }
+
+    /// A subscription that the connection before had. Its answer is the sink's.
+    pub(super) fn restoring(subscription: Subscription, size: usize) -> Self {
+        Self {
+            subscription: Some(Box::new(subscription)),
+            is_bound: true,
+            ..Self::unasked(Expected::Confirmation, size)
+        }
+    }
+
+    /// One that no caller made.
+    fn unasked(expected: Expected, size: usize) -> Self {
         Self {
             number: 0,
-            expected: Expected::SignOfLife,
+            expected,
             subscription: None,
-            collector: Collector::new(Expected::SignOfLife),
+            collector: Collector::new(expected),
             waiter: None,
             deadline: Deadline::after(None),
             size,
@@ -78,6 +95,7 @@ impl Request {
             was_sent: false,
             in_flight: None,
             is_unattended: false,
+            is_bound: false,
         }
     }
 
@@ -112,7 +130,17 @@ impl Request {
     /// Whether it is to be sent, if it was not yet.
     pub(super) fn is_wanted(&self) -> bool {
         // A caller can also give up while the driver has the request, and the driver give it back.
-        self.in_flight.is_some() && (self.is_unattended || self.is_awaited())
+        self.is_bound || self.in_flight.is_some() && (self.is_unattended || self.is_awaited())
+    }
+
+    /// Whether it is of use on this connection alone.
+    pub(super) fn is_bound(&self) -> bool {
+        self.is_bound
+    }
+
+    /// Notes that its connection is lost.
+    pub(super) fn unbind(&mut self) {
+        self.is_bound = false;
     }
 
     /// Keeps it from being sent.

@@ -81,10 +81,10 @@ impl Supervisor {
                 Ok(greeted) => {
                     // Before anybody hears of the connection: whoever does may use it.
                     driver = self.driver(greeted, &served.outbox);
-                    self.context.set_reconnected();
                     if let Some(sink) = &self.sink {
-                        Arc::clone(sink).reconnected();
+                        driver.restore(sink.reconnected());
                     }
+                    self.context.set_reconnected();
                 }
                 Err(cause) => return self.suspend(served, cause),
             }

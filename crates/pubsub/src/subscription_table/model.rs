@@ -83,6 +83,8 @@ struct World {
     is_connected: bool,
     /// What was left to be sent and is not answered.
     outbox: VecDeque<Told>,
+    /// What this connection is to be told before that.
+    restored: VecDeque<Channel>,
     /// Answers that nobody has heard of yet.
     answers: Vec<(Told, Answer)>,
     server: HashSet<Channel>,
@@ -97,6 +99,7 @@ impl World {
             hearing: HashMap::new(),
             is_connected: true,
             outbox: VecDeque::new(),
+            restored: VecDeque::new(),
             answers: Vec::new(),
             server: HashSet::new(),
             second: 0,
@@ -176,21 +179,21 @@ impl World {
         if !self.is_connected {
             return;
         }
+        if let Some(channel) = self.restored.pop_front() {
+            return self.confirm(&channel, None);
+        }
         let Some(told) = self.outbox.pop_front() else {
             return;
         };
         match told.step {
-            Step::Subscribe => {
-                self.server.insert(told.channel.clone());
-                self.confirm(&told);
-            }
+            Step::Subscribe => self.confirm(&told.channel, told.registers),
             Step::Unsubscribe => self.unsubscribe(&told.channel),
         }
         self.answers.push((told, Answer::Done));
     }
 
-    fn confirm(&mut self, done: &Told) {
-        let channel = &done.channel;
+    fn confirm(&mut self, channel: &Channel, registers: Option<ListenerId>) {
+        self.server.insert(channel.clone());
         let now = self.now();
         let confirmed = self.table.subscribed(channel, now);
         if confirmed == Confirmed::Differs {
@@ -210,7 +213,7 @@ impl World {
                 }
                 Hearing::Yes => assert_eq!(told(*id), None, "nothing was missed"),
                 // What was confirmed to another may be ended by what is on its way.
-                Hearing::NotYet if done.registers != Some(*id) => continue,
+                Hearing::NotYet if registers != Some(*id) => continue,
                 Hearing::NotYet => {}
             }
             self.hearing.insert(*id, Hearing::Yes);
@@ -218,6 +221,9 @@ impl World {
     }
 
     fn refuse(&mut self) {
+        if self.is_connected && self.restored.pop_front().is_some() {
+            return;
+        }
         if self.is_connected
             && self
                 .outbox
@@ -252,6 +258,7 @@ impl World {
         }
         self.is_connected = false;
         self.server.clear();
+        self.restored.clear();
         for told in self.outbox.drain(..sent.min(self.outbox.len())) {
             self.answers.push((told, Answer::No));
         }
@@ -268,19 +275,25 @@ impl World {
         }
     }
 
+    /// Before anything that waits the next connection is told of what is wanted.
     fn reconnect(&mut self) {
-        if !self.is_connected {
-            self.is_connected = true;
-            self.restore();
+        if self.is_connected {
+            return;
         }
+        self.is_connected = true;
+        self.restored.clear();
+        self.restored.extend(self.table.reconnected());
     }
 
-    fn restore(&mut self) -> bool {
-        let wanted = self.table.wanted();
-        for channel in &wanted {
-            self.tell(channel, None);
+    /// What was refused is wanted still.
+    fn retry(&mut self) -> bool {
+        let mut told = false;
+        for (_, channel) in self.listeners.clone() {
+            if !self.server.contains(&channel) {
+                told |= self.tell(&channel, None);
+            }
         }
-        !wanted.is_empty()
+        told
     }
 
     fn end(&mut self, channel: &Channel) {
@@ -307,13 +320,13 @@ impl World {
     fn calm_down(&mut self) {
         self.reconnect();
         loop {
-            while !self.outbox.is_empty() {
+            while !self.outbox.is_empty() || !self.restored.is_empty() {
                 self.obey();
             }
             while !self.answers.is_empty() {
                 self.settle(0);
             }
-            if self.outbox.is_empty() && !self.restore() {
+            if self.outbox.is_empty() && !self.retry() {
                 return;
             }
         }

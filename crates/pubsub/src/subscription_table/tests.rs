@@ -156,8 +156,12 @@ fn another_connection_is_told_of_every_channel_that_has_listeners() {
     }
     table.remove(&"d".into(), id(2));
     table.disconnected(at(1));
-    assert_eq!(table.wanted(), [Channel::new("c")]);
-    told(&mut table, "c", Step::Subscribe);
+    assert_eq!(table.reconnected(), [Channel::new("c")]);
+    assert_eq!(
+        table.subscribed(&"c".into(), at(2)),
+        Confirmed::Missed(Gap::new("c", at(1), at(2)), Arc::new(vec![(id(1), "one")]))
+    );
+    assert_eq!(table.next_step(&"c".into()), None);
     assert_eq!(table.next_step(&"d".into()), None);
 }
 
@@ -178,6 +182,26 @@ fn who_listened_when_the_connection_was_lost_has_missed_something() {
         Confirmed::Missed(gap, listeners)
     );
     assert_eq!(table.subscribed(&channel, at(5)), Confirmed::AsWanted);
+}
+
+#[test]
+fn with_the_last_answer_it_is_known_how_many_were_restored() {
+    let mut table = table();
+    for number in 1..=3 {
+        let channel = Channel::new(number.to_string());
+        table.add(&channel, id(number), "one");
+        done(&mut table, &channel);
+    }
+    table.disconnected(at(1));
+    assert_eq!(table.reconnected().len(), 3);
+    assert_eq!(table.restored(true), None);
+    // Lost again, before all were answered.
+    table.disconnected(at(2));
+    assert_eq!(table.reconnected().len(), 3);
+    assert_eq!(
+        [true, false, true].map(|is| table.restored(is)),
+        [None, None, Some(2)]
+    );
 }
 
 #[test]

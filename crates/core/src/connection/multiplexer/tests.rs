@@ -89,6 +89,11 @@ impl PushSink for Seen {
     fn subscribed(&self, channel: &Channel) {
         self.0.lock().push(channel.to_string());
     }
+
+    fn restored(&self, channel: &Channel, outcome: Result<()>) {
+        let outcome = if outcome.is_ok() { "" } else { "not " };
+        self.0.lock().push(format!("{channel} {outcome}restored"));
+    }
 }
 
 fn with_sink(pushes: Pushes) -> (Multiplexer, Arc<Seen>) {
@@ -200,6 +205,60 @@ fn the_end_of_a_shard_subscription_may_come_unasked_and_is_not_taken_for_another
     multiplexer.receive(push(PushKind::SUnsubscribe)).unwrap();
     assert_eq!(value(&mut ending), None);
     seen.expect(&["SUnsubscribe"]);
+}
+
+fn add_restoring(multiplexer: &mut Multiplexer, channel: &str) {
+    let channel = Channel::new(channel);
+    let subscription = Subscription {
+        channel,
+        ends: false,
+    };
+    multiplexer.add([Request::restoring(subscription, SIZE)]);
+}
+
+#[test]
+fn what_is_restored_is_told_to_the_sink_and_counts_for_nobody() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+    for channel in ["news", "other", "news"] {
+        add_restoring(&mut multiplexer, channel);
+    }
+    let _get = add(&mut multiplexer, Expected::One);
+    assert_eq!(multiplexer.len(), 1);
+    multiplexer.wrote(3 * SIZE);
+    multiplexer.receive(push(PushKind::Subscribe)).unwrap();
+    let refusal = redis::parse_redis_value(b"-NOPERM no\r\n").unwrap();
+    multiplexer.receive(refusal).unwrap();
+    seen.expect(&[
+        "channel \"news\"",
+        "channel \"news\" restored",
+        "channel \"other\" not restored",
+    ]);
+    assert_eq!(multiplexer.len(), 1);
+}
+
+#[test]
+fn what_is_restored_can_wait_for_the_socket_but_not_for_another_connection() {
+    let (mut multiplexer, _) = with_sink(Pushes::Typed);
+    for channel in ["news", "other"] {
+        add_restoring(&mut multiplexer, channel);
+    }
+    multiplexer.wrote(1);
+    let unsent = multiplexer.take_unsent(&[b'x'; SIZE * 2 - 1]);
+    assert_eq!(unsent.requests.len(), 1);
+    assert!(unsent.requests.iter().all(Request::is_wanted));
+    assert_eq!(multiplexer.len(), 0);
+    multiplexer.add(unsent.requests);
+    let unsent = multiplexer.lose(&lost(), &[b'x'; SIZE * 2 - 1]);
+    assert!(!unsent.requests.iter().any(Request::is_wanted));
+    assert_eq!(multiplexer.len(), 0);
+}
+
+#[test]
+fn a_subscription_is_confirmed_or_refused_and_anything_else_is_an_error() {
+    let (mut multiplexer, _) = with_sink(Pushes::Typed);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
+    assert!(multiplexer.receive(Value::Okay).is_err());
+    assert_eq!(value(&mut subscribe), None);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) struct Queue {
     bytes: Vec<u8>,
     /// Numbered in the order in which they came, which they keep; those between may be gone.
     requests: VecDeque<Request>,
-    next_number: u64,
+    last_number: u64,
     /// How many of `requests` are withdrawn, and how many of `bytes` are theirs.
     withdrawn: usize,
     withdrawn_bytes: usize,
@@ -81,8 +81,9 @@ impl Queue {
             }
             self.bytes.extend_from_slice(&own);
         }
-        let number = self.next_number;
-        self.next_number += 1;
+        // Those that no caller made have 0.
+        self.last_number += 1;
+        let number = self.last_number;
         let start = self.bytes.len() - size;
         let own = self.bytes.get(start..).unwrap_or_default();
         let (request, reply) = Request::new(number, kind, own);

@@ -31,6 +31,7 @@ mod mailbox_ends;
 mod mailbox_hook;
 mod mailbox_listeners;
 mod mistakes;
+mod nested_blocking;
 mod opening;
 mod opening_layers;
 mod ownership;

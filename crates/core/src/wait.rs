@@ -40,7 +40,11 @@ pub fn wait<F: Future>(future: F) -> Result<F::Output> {
     warn_in_task();
     // A blocking call may be made from a task that has used up its cooperative budget; tokio's
     // primitives would then stay pending for ever, because only the parked task could renew it.
-    Ok(pollster::block_on(tokio::task::unconstrained(future)))
+    let output = pollster::block_on(tokio::task::unconstrained(future));
+    // A thread has one token to be woken by, and waiting here has used it up. An executor that runs this call
+    // and parks its thread as well was perhaps to be woken meanwhile; one wake-up too many does no harm.
+    std::thread::current().unpark();
+    Ok(output)
 }
 
 fn warn_in_task() {

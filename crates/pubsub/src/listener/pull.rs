@@ -50,6 +50,9 @@ impl Listener {
         let _scope = CallbackScope::enter();
         let outcome = catch_unwind(AssertUnwindSafe(|| callback(event)));
         self.report(outcome);
+        // The callback may have waited, and used up the token that wakes this thread: an executor that parks
+        // it has perhaps others to poll, who were woken meanwhile.
+        std::thread::current().unpark();
         self.end_call(context);
         Poll::Pending
     }

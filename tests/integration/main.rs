@@ -7,6 +7,8 @@
 )]
 
 mod fixture;
+#[path = "../faults/random.rs"]
+mod random;
 
 mod bad_uris;
 mod basic_client;
@@ -18,6 +20,7 @@ mod differential;
 mod differential_cases;
 mod executors;
 mod failures;
+mod gaps;
 mod lazy_connect;
 mod listener_calls;
 mod listener_drops;
@@ -30,11 +33,13 @@ mod mailbox_budgets;
 mod mailbox_ends;
 mod mailbox_hook;
 mod mailbox_listeners;
+mod misbehaving_callbacks;
 mod mistakes;
 mod nested_blocking;
 mod opening;
 mod opening_layers;
 mod ownership;
+mod permissions_lost;
 mod pubsub_client;
 mod pubsub_limits;
 mod reconnect;
@@ -52,3 +57,4 @@ mod threads;
 mod transactions;
 mod unload;
 mod unload_races;
+mod unregistering;

@@ -1,0 +1,373 @@
+//! A thousand callbacks that do what callbacks should not, over several scripts and clients, while others of
+//! the same channels go on as if they were alone.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::SystemTime;
+
+use futures_util::future::join_all;
+use redis_manager::MessageStream;
+use redis_manager::prelude::*;
+use redis_manager_support::TestServer;
+
+use crate::fixture::{Host, PROTOCOLS, eventually, unique};
+use crate::listener_ends::in_time;
+use crate::listening::{hearing, hearing_async, next_text};
+use crate::random::Random;
+
+const SCRIPTS: usize = 8;
+const CLIENTS: usize = 3;
+const CALLBACKS: usize = 1_000;
+const CHANNELS: usize = 20;
+const ROUNDS: usize = 60;
+
+/// What a callback does when it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    Panic,
+    Fail,
+    Block,
+    UnregisterItself,
+    UnregisterAnother,
+    Publish,
+    RegisterAnother,
+    CloseItsClient,
+    UnloadItsScript,
+}
+
+impl Deed {
+    fn draw(random: &mut Random) -> Self {
+        // The gravest are rare, so that there is somebody left for the others.
+        match random.below(1_000) {
+            0..200 => Self::Panic,
+            200..400 => Self::Fail,
+            400..550 => Self::Block,
+            550..600 => Self::UnregisterItself,
+            600..700 => Self::UnregisterAnother,
+            700..850 => Self::Publish,
+            850..994 => Self::RegisterAnother,
+            994..999 => Self::CloseItsClient,
+            _ => Self::UnloadItsScript,
+        }
+    }
+}
+
+/// What all misbehaving callbacks know.
+struct World {
+    manager: RedisManager,
+    channels: Vec<String>,
+    listeners: Mutex<Vec<ScriptPubSubListener>>,
+    /// How many more may be registered by others.
+    births: AtomicUsize,
+    done: Mutex<BTreeSet<Deed>>,
+}
+
+type AsyncCall = Pin<Box<dyn Future<Output = ListenerResult> + Send>>;
+
+/// One misbehaving callback.
+struct Culprit {
+    world: Arc<World>,
+    script: ScriptHandle,
+    client: RedisPubSubClient,
+    channel: String,
+    random: Mutex<Random>,
+    /// Itself, once it is registered.
+    own: Arc<Mutex<Option<ScriptPubSubListener>>>,
+}
+
+impl Culprit {
+    fn call(&self) -> ListenerResult {
+        let deed = self.choose();
+        match deed {
+            Deed::Block => thread::sleep(Duration::from_millis(1)),
+            Deed::UnregisterItself => {
+                // On the stack, so that the lock is not held meanwhile.
+                let own = self.own.lock().unwrap().clone();
+                own.map_or(Ok(()), |own| own.unregister())?;
+            }
+            Deed::UnregisterAnother => self.another().unregister()?,
+            Deed::Publish => drop(self.client.publish("aside", "psst")?),
+            Deed::RegisterAnother => {
+                if let Some(another) = self.bear() {
+                    another.register("sync")?;
+                }
+            }
+            Deed::CloseItsClient => drop(self.client.close()),
+            Deed::Panic | Deed::Fail | Deed::UnloadItsScript => return self.end(deed),
+        }
+        Ok(())
+    }
+
+    /// Boxed, because it registers others of its own kind.
+    fn call_async(self: Arc<Self>) -> AsyncCall {
+        Box::pin(async move {
+            let deed = self.choose();
+            match deed {
+                Deed::Block => tokio::time::sleep(Duration::from_millis(1)).await,
+                Deed::UnregisterItself => {
+                    let own = self.own.lock().unwrap().clone();
+                    if let Some(own) = own {
+                        own.unregister_async().await?;
+                    }
+                }
+                Deed::UnregisterAnother => self.another().unregister_async().await?,
+                Deed::Publish => drop(self.client.publish_async("aside", "psst").await?),
+                Deed::RegisterAnother => {
+                    if let Some(another) = self.bear() {
+                        another.register_async().await?;
+                    }
+                }
+                Deed::CloseItsClient => drop(self.client.close_async().await),
+                Deed::Panic | Deed::Fail | Deed::UnloadItsScript => return self.end(deed),
+            }
+            Ok(())
+        })
+    }
+
+    fn choose(&self) -> Deed {
+        let deed = Deed::draw(&mut self.random.lock().unwrap());
+        self.world.done.lock().unwrap().insert(deed);
+        deed
+    }
+
+    fn end(&self, deed: Deed) -> ListenerResult {
+        match deed {
+            // A panic that prints nothing.
+            Deed::Panic => std::panic::resume_unwind(Box::new("deliberate panic")),
+            Deed::UnloadItsScript => drop(self.world.manager.unload_script(&self.script)),
+            _ => return Err("deliberate error".into()),
+        }
+        Ok(())
+    }
+
+    fn another(&self) -> ScriptPubSubListener {
+        let listeners = self.world.listeners.lock().unwrap();
+        let index = self.random.lock().unwrap().below(listeners.len() as u64);
+        listeners[index as usize].clone()
+    }
+
+    /// Another one of the same client, unless there are enough.
+    fn bear(&self) -> Option<Self> {
+        let births = &self.world.births;
+        let less = |left: usize| left.checked_sub(1);
+        births
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+            .ok()?;
+        let random = self.random.lock().unwrap().fork();
+        Some(Self::new(&self.world, &self.script, &self.client, random))
+    }
+
+    fn new(
+        world: &Arc<World>,
+        script: &ScriptHandle,
+        client: &RedisPubSubClient,
+        mut random: Random,
+    ) -> Self {
+        let channel = random.below(CHANNELS as u64) as usize;
+        Self {
+            world: Arc::clone(world),
+            script: script.clone(),
+            client: client.clone(),
+            channel: world.channels[channel].clone(),
+            random: Mutex::new(random),
+            own: Arc::default(),
+        }
+    }
+
+    fn register(self, kind: &str) -> redis_manager::Result<()> {
+        if kind == "async" {
+            return pollster::block_on(self.register_async());
+        }
+        let (world, own) = (Arc::clone(&self.world), Arc::clone(&self.own));
+        let (client, channel) = (self.client.clone(), self.channel.clone());
+        world.know(
+            &own,
+            client.register_listener(channel, move |_: &Message| self.call())?,
+        );
+        Ok(())
+    }
+
+    async fn register_async(self) -> redis_manager::Result<()> {
+        let this = Arc::new(self);
+        let culprit = Arc::clone(&this);
+        let registering = this
+            .client
+            .register_async_listener(&this.channel, move |_| {
+                let culprit = Arc::clone(&culprit);
+                // Boxed, because it registers others of its own kind.
+                let call: std::pin::Pin<Box<dyn Future<Output = ListenerResult> + Send>> =
+                    Box::pin(async move { culprit.call_async().await });
+                call
+            });
+        let listener = registering.await?;
+        this.world.know(&this.own, listener);
+        Ok(())
+    }
+
+    fn register_local(self) -> redis_manager::LocalListener {
+        let (world, own) = (Arc::clone(&self.world), Arc::clone(&self.own));
+        let listener = self.client.listener(&self.channel);
+        let local = listener.register_local(move |_: &Message| self.call());
+        let local = local.unwrap();
+        world.know(&own, local.handle().clone());
+        local
+    }
+}
+
+impl World {
+    fn know(&self, own: &Mutex<Option<ScriptPubSubListener>>, listener: ScriptPubSubListener) {
+        *own.lock().unwrap() = Some(listener.clone());
+        self.listeners.lock().unwrap().push(listener);
+    }
+}
+
+/// Those who behave, on one channel.
+struct Witnesses {
+    channel: String,
+    heard: [Receiver<Message>; 2],
+    stream: MessageStream,
+}
+
+impl Witnesses {
+    fn new(client: &RedisPubSubClient, channel: &str) -> Self {
+        let (function, heard) = hearing();
+        client.register_listener(channel, function).unwrap();
+        let (function, async_heard) = hearing_async();
+        pollster::block_on(client.register_async_listener(channel, function)).unwrap();
+        Self {
+            channel: channel.to_owned(),
+            heard: [heard, async_heard],
+            stream: client.messages(channel).unwrap(),
+        }
+    }
+
+    /// Makes sure that the next thing that each of them hears is `payload`.
+    #[track_caller]
+    fn expect(&mut self, payload: &str) {
+        for heard in &self.heard {
+            assert_eq!(next_text(heard), payload, "{}", self.channel);
+        }
+        let mut message = None;
+        eventually("the stream has it", || {
+            message = self.stream.try_recv();
+            message.is_some()
+        });
+        assert_eq!(message.unwrap().payload(), payload.as_bytes());
+    }
+}
+
+/// The seed, from the environment or from the clock; printed, so that a failure can be tried again.
+fn seed() -> u64 {
+    let seed = std::env::var("REDIS_MANAGER_SEED").ok();
+    let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since.unwrap().as_nanos() as u64
+    });
+    println!("REDIS_MANAGER_SEED={seed}");
+    seed
+}
+
+#[test]
+fn a_thousand_callbacks_that_misbehave_hold_up_nobody_and_all_of_it_can_be_unloaded() {
+    let mut random = Random::new(seed());
+    for protocol in PROTOCOLS {
+        let (server, host, culprits) = (TestServer::start(), Host::new(), Host::new());
+        let options = || ClientOptions::builder().protocol(protocol);
+        let open = |script: &ScriptHandle, manager: &RedisManager| -> RedisPubSubClient {
+            let options = options().build().unwrap();
+            manager.open_with(script, server.url(), options).unwrap()
+        };
+        let world = Arc::new(World {
+            manager: culprits.manager.clone(),
+            channels: (0..CHANNELS).map(|number| format!("c{number}")).collect(),
+            listeners: Mutex::default(),
+            births: AtomicUsize::new(CALLBACKS / 2),
+            done: Mutex::default(),
+        });
+        let failures = Arc::new(AtomicUsize::new(0));
+        // In a script of the same manager, with the same threads for their calls.
+        let honest = open(&culprits.script, &culprits.manager);
+        let of_another_manager = open(&host.script, &host.manager);
+        let mut witnesses: Vec<_> = world
+            .channels
+            .iter()
+            .flat_map(|channel| [&honest, &of_another_manager].map(|c| Witnesses::new(c, channel)))
+            .collect();
+        let (mut scripts, mut clients, mut polling) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..SCRIPTS {
+            let script = culprits.manager.load_script(unique("culprit")).unwrap();
+            let failed = Arc::clone(&failures);
+            script.set_error_sink(move |_: &redis_manager::ScriptFailure| {
+                failed.fetch_add(1, Ordering::SeqCst);
+            });
+            let own: Vec<_> = (0..CLIENTS)
+                .map(|_| open(&script, &culprits.manager))
+                .collect();
+            let mut of_thread = Vec::new();
+            for number in 0..CALLBACKS / SCRIPTS {
+                let client = &own[number % CLIENTS];
+                let culprit = Culprit::new(&world, &script, client, random.fork());
+                match random.below(3) {
+                    0 => culprit.register("sync").unwrap(),
+                    1 => culprit.register("async").unwrap(),
+                    _ => of_thread.push(culprit),
+                }
+            }
+            let (sender, ready) = std::sync::mpsc::channel();
+            polling.push(thread::spawn(move || {
+                let locals: Vec<_> = of_thread.into_iter().map(Culprit::register_local).collect();
+                sender.send(()).unwrap();
+                pollster::block_on(join_all(locals));
+            }));
+            ready.recv().unwrap();
+            scripts.push(script);
+            clients.extend(own);
+        }
+        assert_eq!(world.listeners.lock().unwrap().len(), CALLBACKS);
+
+        for round in 0..ROUNDS {
+            for channel in &world.channels {
+                server.run(&["PUBLISH", channel, &round.to_string()]);
+            }
+            for witnesses in &mut witnesses {
+                witnesses.expect(&round.to_string());
+            }
+        }
+        let done = world.done.lock().unwrap().clone();
+        println!("{} failures, {done:?}", failures.load(Ordering::SeqCst));
+        assert!(done.len() >= 7 && failures.load(Ordering::SeqCst) > 0);
+
+        let reports = in_time("unloading all", {
+            let (manager, scripts) = (culprits.manager.clone(), scripts.clone());
+            move || {
+                scripts
+                    .iter()
+                    .map(|script| manager.unload_script(script))
+                    .collect::<Vec<_>>()
+            }
+        });
+        for report in &reports {
+            assert_eq!(report.running_callbacks().count(), 0, "{report}");
+        }
+        in_time("the local ones end", move || {
+            for polling in polling {
+                polling.join().unwrap();
+            }
+        });
+        for client in &clients {
+            eventually("it is closed", || client.state() == ClientState::Closed);
+        }
+        let sockets = if protocol == Protocol::Resp2 { 4 } else { 2 };
+        eventually("only the witnesses are left", || {
+            server.clients().unwrap().len() == sockets
+        });
+        server.run(&["PUBLISH", "c0", "end"]);
+        witnesses[0].expect("end");
+        witnesses[1].expect("end");
+        assert!(culprits.manager.unload_script(&culprits.script).is_clean());
+    }
+}

@@ -1,8 +1,6 @@
 //! A thousand callbacks that do what callbacks should not, over several scripts and clients, while others of
 //! the same channels go on as if they were alone.
 
-use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -14,6 +12,7 @@ use redis_manager::MessageStream;
 use redis_manager::prelude::*;
 use redis_manager_support::TestServer;
 
+use crate::culprits::{Culprit, World};
 use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::listener_ends::in_time;
 use crate::listening::{hearing, hearing_async, next_text};
@@ -24,206 +23,6 @@ const CLIENTS: usize = 3;
 const CALLBACKS: usize = 1_000;
 const CHANNELS: usize = 20;
 const ROUNDS: usize = 60;
-
-/// What a callback does when it is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Deed {
-    Panic,
-    Fail,
-    Block,
-    UnregisterItself,
-    UnregisterAnother,
-    Publish,
-    RegisterAnother,
-    CloseItsClient,
-    UnloadItsScript,
-}
-
-impl Deed {
-    fn draw(random: &mut Random) -> Self {
-        // The gravest are rare, so that there is somebody left for the others.
-        match random.below(1_000) {
-            0..200 => Self::Panic,
-            200..400 => Self::Fail,
-            400..550 => Self::Block,
-            550..600 => Self::UnregisterItself,
-            600..700 => Self::UnregisterAnother,
-            700..850 => Self::Publish,
-            850..994 => Self::RegisterAnother,
-            994..999 => Self::CloseItsClient,
-            _ => Self::UnloadItsScript,
-        }
-    }
-}
-
-/// What all misbehaving callbacks know.
-struct World {
-    manager: RedisManager,
-    channels: Vec<String>,
-    listeners: Mutex<Vec<ScriptPubSubListener>>,
-    /// How many more may be registered by others.
-    births: AtomicUsize,
-    done: Mutex<BTreeSet<Deed>>,
-}
-
-type AsyncCall = Pin<Box<dyn Future<Output = ListenerResult> + Send>>;
-
-/// One misbehaving callback.
-struct Culprit {
-    world: Arc<World>,
-    script: ScriptHandle,
-    client: RedisPubSubClient,
-    channel: String,
-    random: Mutex<Random>,
-    /// Itself, once it is registered.
-    own: Arc<Mutex<Option<ScriptPubSubListener>>>,
-}
-
-impl Culprit {
-    fn call(&self) -> ListenerResult {
-        let deed = self.choose();
-        match deed {
-            Deed::Block => thread::sleep(Duration::from_millis(1)),
-            Deed::UnregisterItself => {
-                // On the stack, so that the lock is not held meanwhile.
-                let own = self.own.lock().unwrap().clone();
-                own.map_or(Ok(()), |own| own.unregister())?;
-            }
-            Deed::UnregisterAnother => self.another().unregister()?,
-            Deed::Publish => drop(self.client.publish("aside", "psst")?),
-            Deed::RegisterAnother => {
-                if let Some(another) = self.bear() {
-                    another.register("sync")?;
-                }
-            }
-            Deed::CloseItsClient => drop(self.client.close()),
-            Deed::Panic | Deed::Fail | Deed::UnloadItsScript => return self.end(deed),
-        }
-        Ok(())
-    }
-
-    /// Boxed, because it registers others of its own kind.
-    fn call_async(self: Arc<Self>) -> AsyncCall {
-        Box::pin(async move {
-            let deed = self.choose();
-            match deed {
-                Deed::Block => tokio::time::sleep(Duration::from_millis(1)).await,
-                Deed::UnregisterItself => {
-                    let own = self.own.lock().unwrap().clone();
-                    if let Some(own) = own {
-                        own.unregister_async().await?;
-                    }
-                }
-                Deed::UnregisterAnother => self.another().unregister_async().await?,
-                Deed::Publish => drop(self.client.publish_async("aside", "psst").await?),
-                Deed::RegisterAnother => {
-                    if let Some(another) = self.bear() {
-                        another.register_async().await?;
-                    }
-                }
-                Deed::CloseItsClient => drop(self.client.close_async().await),
-                Deed::Panic | Deed::Fail | Deed::UnloadItsScript => return self.end(deed),
-            }
-            Ok(())
-        })
-    }
-
-    fn choose(&self) -> Deed {
-        let deed = Deed::draw(&mut self.random.lock().unwrap());
-        self.world.done.lock().unwrap().insert(deed);
-        deed
-    }
-
-    fn end(&self, deed: Deed) -> ListenerResult {
-        match deed {
-            // A panic that prints nothing.
-            Deed::Panic => std::panic::resume_unwind(Box::new("deliberate panic")),
-            Deed::UnloadItsScript => drop(self.world.manager.unload_script(&self.script)),
-            _ => return Err("deliberate error".into()),
-        }
-        Ok(())
-    }
-
-    fn another(&self) -> ScriptPubSubListener {
-        let listeners = self.world.listeners.lock().unwrap();
-        let index = self.random.lock().unwrap().below(listeners.len() as u64);
-        listeners[index as usize].clone()
-    }
-
-    /// Another one of the same client, unless there are enough.
-    fn bear(&self) -> Option<Self> {
-        let births = &self.world.births;
-        let less = |left: usize| left.checked_sub(1);
-        births
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
-            .ok()?;
-        let random = self.random.lock().unwrap().fork();
-        Some(Self::new(&self.world, &self.script, &self.client, random))
-    }
-
-    fn new(
-        world: &Arc<World>,
-        script: &ScriptHandle,
-        client: &RedisPubSubClient,
-        mut random: Random,
-    ) -> Self {
-        let channel = random.below(CHANNELS as u64) as usize;
-        Self {
-            world: Arc::clone(world),
-            script: script.clone(),
-            client: client.clone(),
-            channel: world.channels[channel].clone(),
-            random: Mutex::new(random),
-            own: Arc::default(),
-        }
-    }
-
-    fn register(self, kind: &str) -> redis_manager::Result<()> {
-        if kind == "async" {
-            return pollster::block_on(self.register_async());
-        }
-        let (world, own) = (Arc::clone(&self.world), Arc::clone(&self.own));
-        let (client, channel) = (self.client.clone(), self.channel.clone());
-        world.know(
-            &own,
-            client.register_listener(channel, move |_: &Message| self.call())?,
-        );
-        Ok(())
-    }
-
-    async fn register_async(self) -> redis_manager::Result<()> {
-        let this = Arc::new(self);
-        let culprit = Arc::clone(&this);
-        let registering = this
-            .client
-            .register_async_listener(&this.channel, move |_| {
-                let culprit = Arc::clone(&culprit);
-                // Boxed, because it registers others of its own kind.
-                let call: std::pin::Pin<Box<dyn Future<Output = ListenerResult> + Send>> =
-                    Box::pin(async move { culprit.call_async().await });
-                call
-            });
-        let listener = registering.await?;
-        this.world.know(&this.own, listener);
-        Ok(())
-    }
-
-    fn register_local(self) -> redis_manager::LocalListener {
-        let (world, own) = (Arc::clone(&self.world), Arc::clone(&self.own));
-        let listener = self.client.listener(&self.channel);
-        let local = listener.register_local(move |_: &Message| self.call());
-        let local = local.unwrap();
-        world.know(&own, local.handle().clone());
-        local
-    }
-}
-
-impl World {
-    fn know(&self, own: &Mutex<Option<ScriptPubSubListener>>, listener: ScriptPubSubListener) {
-        *own.lock().unwrap() = Some(listener.clone());
-        self.listeners.lock().unwrap().push(listener);
-    }
-}
 
 /// Those who behave, on one channel.
 struct Witnesses {
@@ -261,6 +60,7 @@ impl Witnesses {
 }
 
 /// The seed, from the environment or from the clock; printed, so that a failure can be tried again.
+#[expect(clippy::print_stdout, reason = "for whoever reads a failed run")]
 fn seed() -> u64 {
     let seed = std::env::var("REDIS_MANAGER_SEED").ok();
     let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
@@ -338,8 +138,9 @@ fn a_thousand_callbacks_that_misbehave_hold_up_nobody_and_all_of_it_can_be_unloa
             }
         }
         let done = world.done.lock().unwrap().clone();
-        println!("{} failures, {done:?}", failures.load(Ordering::SeqCst));
-        assert!(done.len() >= 7 && failures.load(Ordering::SeqCst) > 0);
+        // The two that are rare may not have happened.
+        assert!(done.len() >= 7, "{done:?}");
+        assert!(failures.load(Ordering::SeqCst) > 0);
 
         let reports = in_time("unloading all", {
             let (manager, scripts) = (culprits.manager.clone(), scripts.clone());

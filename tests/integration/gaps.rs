@@ -13,7 +13,7 @@ use redis_manager::{EventStream, Gap, MessageStream};
 use redis_manager_support::TestServer;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
-use crate::listening::{hearing, hearing_async, next_text};
+use crate::listening::{hearing, hearing_async, next_of, next_text};
 use crate::reconnect::{expect_event, expect_lost, kill_connections, open, options};
 
 /// Passes on what a listener with gaps is told.
@@ -134,7 +134,7 @@ fn a_gap_stands_where_messages_are_missing_for_every_listener_that_asks_and_for_
             assert_eq!(next_text(&heard), "3");
             for number in 0..=3 {
                 assert_eq!(next_text(&async_heard), number.to_string());
-                let message = messages.recv().unwrap().unwrap();
+                let message = next_of(&mut messages);
                 assert_eq!(message.payload_str().unwrap(), number.to_string());
             }
         }

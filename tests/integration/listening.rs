@@ -5,9 +5,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 
 use redis_manager::prelude::*;
+use redis_manager::{Delivered, MessageStream};
 use redis_manager_support::TestServer;
 
-use crate::fixture::PATIENCE;
+use crate::fixture::{PATIENCE, eventually};
 
 /// A synchronous listener that passes on what it hears. The receiver's end is the listener's.
 pub(crate) fn hearing() -> (
@@ -45,6 +46,17 @@ pub(crate) fn next(heard: &Receiver<Message>) -> Message {
 #[track_caller]
 pub(crate) fn next_text(heard: &Receiver<Message>) -> String {
     next(heard).payload_str().expect("text").to_owned()
+}
+
+/// Waits for the next of what a stream has.
+#[track_caller]
+pub(crate) fn next_of<T: Delivered>(stream: &mut MessageStream<T>) -> T {
+    let mut taken = None;
+    eventually("the stream has one", || {
+        taken = stream.try_recv();
+        taken.is_some()
+    });
+    taken.expect("it was there")
 }
 
 /// Makes sure that the listener of `heard` is gone without another message: its closure was dropped, so

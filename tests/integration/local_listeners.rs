@@ -13,7 +13,7 @@ use redis_manager::{FailureCause, LocalListener, ScriptFailure};
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique};
 use crate::listener_ends::patient;
-use crate::listening::{expect_silenced, publish_from_outside, subscribers};
+use crate::listening::{expect_silenced, next_of, publish_from_outside, subscribers};
 
 /// Counts how often it is woken.
 #[derive(Default)]
@@ -69,7 +69,7 @@ fn the_function_holds_what_is_not_send_and_runs_on_the_thread_that_polls_once_a_
         assert_eq!((wakes.count(), heard.borrow().len()), (0, 0));
         for number in 1..=3 {
             publish_from_outside(&channel, number.to_string());
-            witness.recv().unwrap().unwrap();
+            next_of(&mut witness);
         }
         assert_eq!(wakes.count(), 1, "once, until it is polled");
         for number in 1..=3 {

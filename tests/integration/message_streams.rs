@@ -10,7 +10,7 @@ use redis_manager::{ErrorKind, MessageStream};
 
 use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::listener_ends::in_time;
-use crate::listening::{hearing, next_text, publish_from_outside, subscribers};
+use crate::listening::{hearing, next_of, next_text, publish_from_outside, subscribers};
 
 fn text(message: Message) -> String {
     message.payload_str().unwrap().to_owned()
@@ -127,7 +127,7 @@ fn a_stream_is_not_terminated_before_its_end_was_seen_and_what_was_not_taken_by_
         let client: RedisPubSubClient = host.open(protocol);
         let mut stream = client.messages(&channel).unwrap();
         publish(&client, &channel, 0..3);
-        assert_eq!(text(stream.recv().unwrap().unwrap()), "0");
+        assert_eq!(text(next_of(&mut stream)), "0");
         assert!(!stream.is_terminated());
         stream.handle().unregister().unwrap();
         assert!(!stream.is_terminated());
@@ -147,7 +147,7 @@ fn dropping_a_stream_unregisters_it_alone_and_the_server_is_told_of_the_last() {
         drop(stream);
         assert!(!handle.is_registered() && other.handle().is_registered());
         assert_eq!(publish_from_outside(&channel, "still"), 1);
-        assert_eq!(text(other.recv().unwrap().unwrap()), "still");
+        assert_eq!(text(next_of(&mut other)), "still");
         // Within a runtime, where a drop must not block.
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         runtime.unwrap().block_on(async move { drop(other) });

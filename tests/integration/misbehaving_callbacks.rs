@@ -15,7 +15,7 @@ use redis_manager_support::TestServer;
 use crate::culprits::{Culprit, World};
 use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::listener_ends::in_time;
-use crate::listening::{hearing, hearing_async, next_text};
+use crate::listening::{hearing, hearing_async, next_of, next_text};
 use crate::random::Random;
 
 const SCRIPTS: usize = 8;
@@ -50,12 +50,8 @@ impl Witnesses {
         for heard in &self.heard {
             assert_eq!(next_text(heard), payload, "{}", self.channel);
         }
-        let mut message = None;
-        eventually("the stream has it", || {
-            message = self.stream.try_recv();
-            message.is_some()
-        });
-        assert_eq!(message.unwrap().payload(), payload.as_bytes());
+        let message = next_of(&mut self.stream);
+        assert_eq!(message.payload(), payload.as_bytes());
     }
 }
 

@@ -9,7 +9,7 @@ use redis_manager::prelude::*;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, unique};
 use crate::listener_ends::in_time;
-use crate::listening::publish_from_outside;
+use crate::listening::{next_of, publish_from_outside};
 
 #[test]
 fn a_blocking_call_beside_a_task_that_waits_does_not_take_its_wake_up() {
@@ -60,7 +60,7 @@ fn a_local_call_that_blocks_does_not_take_the_wake_up_of_a_listener_beside_it() 
         publish_from_outside(&blocks, "block");
         started.recv_timeout(PATIENCE).unwrap();
         publish_from_outside(&beside, "hello");
-        witness.recv().unwrap().unwrap();
+        next_of(&mut witness);
         // Wakes that take the thread's token, and with it what the message left.
         for _ in 0..10 {
             release.send(true).unwrap();

@@ -6,7 +6,8 @@ use redis_manager_support::TestServer;
 use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::gaps::until_resubscribed;
 use crate::listening::{
-    expect_silenced, hearing, hearing_async, next, next_text, publish_from_outside, subscribers,
+    expect_silenced, hearing, hearing_async, next, next_of, next_text, publish_from_outside,
+    subscribers,
 };
 use crate::reconnect::{kill_connections, open, options};
 
@@ -40,7 +41,7 @@ fn listeners_of_each_kind_hear_what_is_published_to_the_channels_that_match() {
             let channel = format!("{name}.{matching}");
             assert_eq!(client.publish(&channel, matching).unwrap(), 1);
             let mut messages = [&one, &two, &three].map(next).to_vec();
-            messages.push(stream.recv().unwrap().unwrap());
+            messages.push(next_of(&mut stream));
             for message in messages {
                 assert_eq!(message.channel_str().unwrap(), channel);
                 assert_eq!(message.pattern(), Some(pattern.as_bytes()));

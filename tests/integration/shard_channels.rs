@@ -6,7 +6,8 @@ use redis_manager_support::TestServer;
 use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::gaps::until_resubscribed;
 use crate::listening::{
-    expect_silenced, hearing, hearing_async, next, next_text, publish_from_outside, subscribers,
+    expect_silenced, hearing, hearing_async, next, next_of, next_text, publish_from_outside,
+    subscribers,
 };
 use crate::reconnect::{kill_connections, open, options};
 
@@ -41,7 +42,7 @@ fn listeners_of_each_kind_hear_what_is_published_to_a_shard_channel() {
         let told = server.run(&["SPUBLISH", &name, "c"]);
         assert_eq!(told.as_int(), Some(1));
         for payload in ["a", "b", "c"] {
-            let heard = [next(&one), next(&two), stream.recv().unwrap().unwrap()];
+            let heard = [next(&one), next(&two), next_of(&mut stream)];
             for message in heard {
                 assert_eq!(message.payload_str().unwrap(), payload, "{protocol:?}");
                 assert_eq!(

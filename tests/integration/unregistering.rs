@@ -11,7 +11,7 @@ use std::thread;
 use redis_manager::prelude::*;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique};
-use crate::listener_ends::patient;
+use crate::listener_ends::{in_time, patient};
 use crate::listening::{next_of, subscribers};
 
 /// Registers a listener of `kind` that counts its calls, and those that are running; with the thread that polls
@@ -64,6 +64,15 @@ fn register_counting(
     }
 }
 
+/// Says that it is over when it is dropped, also by a test that fails.
+struct Over<'flag>(&'flag AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn once_unregistering_returned_no_call_runs_and_none_starts_however_many_messages_come() {
     for protocol in PROTOCOLS {
@@ -79,6 +88,7 @@ fn once_unregistering_returned_no_call_runs_and_none_starts_however_many_message
                     }
                 });
             }
+            let _over = Over(&done);
             for round in 0..90 {
                 let kind = ["sync", "async", "local"][round % 3];
                 let (calls, running) = (Arc::default(), Arc::default());
@@ -93,7 +103,7 @@ fn once_unregistering_returned_no_call_runs_and_none_starts_however_many_message
                 let before = calls.load(Ordering::SeqCst);
                 if let Some(polling) = polling {
                     // It sees the end, and nothing before that.
-                    polling.join().unwrap();
+                    in_time("the polling ends", move || polling.join().unwrap());
                 } else {
                     // Messages arrive still, at another listener of the channel.
                     let mut messages = client.messages(&channel).unwrap();
@@ -102,7 +112,6 @@ fn once_unregistering_returned_no_call_runs_and_none_starts_however_many_message
                 let after = calls.load(Ordering::SeqCst);
                 assert_eq!(before, after, "{kind}, round {round}");
             }
-            done.store(true, Ordering::SeqCst);
         });
     }
 }

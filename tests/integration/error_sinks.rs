@@ -3,12 +3,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
 
 use redis_manager::prelude::*;
 use redis_manager::{ClientId, FailureCause, ListenerId, ScriptFailure};
-use tracing::field::{Field, Visit};
-use tracing::span;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, unique};
 use crate::listening::publish_from_outside;
@@ -178,81 +175,5 @@ fn a_sink_that_panics_or_blocks_or_unregisters_holds_up_nothing_else() {
             crate::fixture::eventually("it is unregistered", || !listener.is_registered());
         }
         assert_eq!(client.state(), ClientState::Connected);
-    }
-}
-
-/// Keeps the warnings and errors as text.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Line(String);
-        impl Visit for Line {
-            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                self.0.push_str(&format!("{}={value:?};", field.name()));
-            }
-        }
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[test]
-fn without_a_sink_or_with_one_that_panics_a_failure_is_a_line_of_the_log() {
-    for protocol in PROTOCOLS {
-        let (host, channel) = (Host::new(), unique("log"));
-        let client: RedisPubSubClient = host.open(protocol);
-        // Polled on this thread, where the log is taken.
-        let local = client.listener(&channel).register_local(misbehave).unwrap();
-        let id = local.handle().id();
-        let lines = Lines::default();
-        tracing::subscriber::with_default(lines.clone(), || {
-            publish_from_outside(&channel, "error");
-            publish_from_outside(&channel, "panic");
-            publish_from_outside(&channel, "error");
-            let (mut local, mut calls) = (local, 0);
-            crate::fixture::eventually("three calls fail", || {
-                let polled = futures_util::FutureExt::now_or_never(&mut local);
-                assert!(polled.is_none());
-                let now = lines.0.lock().unwrap().len();
-                if now == 2 && calls < 2 {
-                    host.script.set_error_sink(|_: &ScriptFailure| {
-                        std::panic::resume_unwind(Box::new("deliberate panic"))
-                    });
-                }
-                calls = now;
-                calls == 4
-            });
-        });
-        let whose = format!(
-            "script={};client={};listener={id};channel={};",
-            host.script,
-            client.client_id(),
-            Channel::new(&channel)
-        );
-        let lines = lines.0.lock().unwrap().clone();
-        let line = |cause: &str| format!("message=a callback failed;{whose}cause={cause};");
-        assert_eq!(lines[0], line("-3 coins"));
-        assert_eq!(lines[1], line("panicked: out of coins"));
-        assert!(lines[2].contains("the error sink panicked"), "{lines:?}");
-        assert_eq!(lines[3], line("-3 coins"));
     }
 }

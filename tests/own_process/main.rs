@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod failures_in_the_log;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Instant;

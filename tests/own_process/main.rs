@@ -146,12 +146,17 @@ fn shared_resources_keep_their_threads_until_the_last_handle_is_gone() {
     let script = manager.load_script("shared").unwrap();
     let client: RedisCommandClient = manager.open(&script, TestServer::shared().url()).unwrap();
     manager.shutdown().unwrap();
+    let kinds = || {
+        let mut names = threads();
+        names.dedup();
+        names
+    };
     eventually("its threads are there", || {
-        threads() == ["redis-callback", "redis-io"]
+        kinds() == ["redis-callback", "redis-io"]
     });
     drop((manager, client));
     eventually("its threads are there still", || {
-        threads() == ["redis-callback", "redis-io"]
+        kinds() == ["redis-callback", "redis-io"]
     });
     drop(resources);
     eventually("no thread is left", || threads().is_empty());

@@ -55,10 +55,10 @@ pub(crate) fn until_resubscribed(events: &mut EventStream) -> (Vec<ClientEvent>,
 /// The gaps among `events`.
 pub(crate) fn gaps_among(events: &[ClientEvent]) -> Vec<Gap> {
     let gaps = events.iter().filter_map(|event| match event {
-        ClientEvent::Gap(gap) => Some(gap.clone()),
+        ClientEvent::Gaps(gaps) => Some(gaps.to_vec()),
         _ => None,
     });
-    gaps.collect()
+    gaps.flatten().collect()
 }
 
 /// Takes out what is there until there are `count`.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use futures_util::FutureExt;
 use redis_manager::prelude::*;
 use redis_manager::redis::cmd;
 use redis_manager::{DisconnectedBehavior, Protocol};
@@ -22,6 +23,31 @@ fn expect_heard_once(server: &TestServer, channel: &str, heard: &Heard) {
         assert_eq!(next_text(heard), payload, "{channel}");
     }
     assert!(heard.try_recv().is_err(), "{channel}");
+}
+
+#[test]
+fn what_waited_to_be_published_is_heard_by_ones_own_listener() {
+    // Under RESP2 what publishes is a socket of its own, which may be back first.
+    let protocol = Protocol::Resp3;
+    let (server, host) = (TestServer::start(), Host::new());
+    let client: RedisPubSubClient = open(&host, server.url(), options(protocol));
+    let (function, heard) = hearing();
+    client.register_listener("own", function).unwrap();
+    for index in 0..2_000 {
+        let (function, _) = hearing();
+        drop(client.register_listener(format!("other {index}"), function));
+    }
+    let mut events = client.events();
+    for round in 0..3 {
+        server.kill().unwrap();
+        expect_lost(&mut events);
+        let mut publishing = Box::pin(client.publish_async("own", round));
+        assert!((&mut publishing).now_or_never().is_none());
+        server.restart().unwrap();
+        assert_eq!(pollster::block_on(publishing).unwrap(), 1);
+        assert_eq!(next_text(&heard), round.to_string());
+        expect_connected(&mut events);
+    }
 }
 
 fn maxclients(server: &TestServer, count: &str) {

@@ -81,7 +81,7 @@ fn without_a_sink_or_with_one_that_panics_a_failure_is_a_line_of_the_log() {
             std::panic::resume_unwind(Box::new("deliberate panic of the sink"))
         });
         client.publish("log", "error").unwrap();
-        expect_lines(3);
+        expect_lines(4);
     });
     let lines = lines.0.lock().unwrap().clone();
     let line = |cause: &str| {
@@ -98,5 +98,6 @@ fn without_a_sink_or_with_one_that_panics_a_failure_is_a_line_of_the_log() {
          cause=panicked: deliberate panic of the sink;"
     );
     assert_eq!(lines[2], of_the_sink);
+    assert_eq!(lines[3], line("deliberate error"), "it is not lost");
     manager.shutdown().unwrap();
 }

@@ -179,8 +179,8 @@ impl ClientContext {
             ClientEvent::ReconnectFailed { attempt, .. } if !attempt.is_power_of_two() => {
                 tracing::debug!(%script, %client, client_type = %self.client_type, ?event);
             }
-            // One for each channel; `Resubscribed` tells how many.
-            ClientEvent::Gap(_)
+            // It may be long; `Resubscribed` tells how many.
+            ClientEvent::Gaps(_)
             // The script's error sink has it.
             | ClientEvent::ListenerFailed { .. }
             | ClientEvent::Connected

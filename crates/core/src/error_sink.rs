@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{FailureCause, ScriptFailure};
 
-/// Takes the failures of one script's callbacks; see [`ScriptHandle::set_error_sink`].
+/// Takes the failures of one script's callbacks; see
+/// [`ScriptHandle::set_error_sink`](crate::ScriptHandle::set_error_sink).
 ///
 /// Called on the thread where the callback ran, right after it, so it may block as much as a callback may. A
 /// panic of the sink is caught.
@@ -45,16 +46,21 @@ fn trace(failure: &ScriptFailure) {
 /// nothing of it goes further.
 pub(crate) fn tell(sink: Option<&dyn ErrorSink>, failure: ScriptFailure) {
     let script = failure.script().clone();
-    let told = catch_unwind(AssertUnwindSafe(|| match sink {
-        Some(sink) => sink.report(&failure),
-        None => trace(&failure),
-    }));
-    // Apart from that: a second panic while the first unwinds would end the process.
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(failure)));
-    for panic in [told, dropped].into_iter().filter_map(Result::err) {
-        let cause = FailureCause::from_panic(&*panic);
-        tracing::error!(%script, %cause, "the report of a failure failed");
+    let contain = |code: &mut dyn FnMut()| {
+        let outcome = catch_unwind(AssertUnwindSafe(code));
+        if let Err(panic) = &outcome {
+            let cause = FailureCause::from_panic(&**panic);
+            tracing::error!(%script, %cause, "the report of a failure failed");
+        }
+        outcome.is_ok()
+    };
+    let is_told = sink.is_some_and(|sink| contain(&mut || sink.report(&failure)));
+    if !is_told {
+        contain(&mut || trace(&failure));
     }
+    // Apart from that: a second panic while the first unwinds would end the process.
+    let mut failure = Some(failure);
+    contain(&mut || drop(failure.take()));
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What happens to a client, told to whoever listens.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,10 +44,12 @@ pub enum ClientEvent {
         /// What ended the last connection, or the last try.
         cause: Error,
     },
-    /// A channel was not listened to for a while: the connection was lost, and the subscription is restored.
-    Gap(Gap),
-    /// The subscriptions of a lost connection are restored, after the [`Gap`](Self::Gap) of each; the
-    /// refused ones are not among them.
+    /// Channels were not listened to for a while: the connection was lost, and their subscriptions are
+    /// restored. One event for all of them, so that many channels push no other event out of a slow reader's
+    /// buffer.
+    Gaps(Arc<[Gap]>),
+    /// The subscriptions of a lost connection are restored, after the [`Gaps`](Self::Gaps) that this made;
+    /// the refused ones are not among them.
     Resubscribed {
         /// How many channels, patterns and shard channels.
         channels: usize,

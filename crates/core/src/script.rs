@@ -73,7 +73,9 @@ impl ScriptHandle {
     /// Gives the failures of the script's callbacks to `sink` from now on, in place of an earlier one. Default:
     /// each is a line of `tracing`, with script, client and channel as fields.
     ///
-    /// The sink is dropped with the last handle of the script.
+    /// The sink is dropped with the last handle of the script, those of its clients included, and is not that of
+    /// the script's next generation. It is `Send` and `Sync`, because callbacks run on many threads: one that
+    /// belongs to a script engine passes failures on through a channel.
     pub fn set_error_sink(&self, sink: impl ErrorSink) {
         let earlier = self.0.error_sink.write().replace(Arc::new(sink));
         // Not under the lock: it is the host's code that is dropped.

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = ServerHandle::for_examples()?;
     let manager = RedisManager::new()?;
     let script = manager.load_script("tavern")?;
-    script.set_error_sink(|failure: &redis_manager::ScriptFailure| println!("{failure}"));
+    script.set_error_sink(|failure: &ScriptFailure| println!("{failure}"));
 
     let world = Rc::new(RefCell::new(World::default()));
     let mailbox = manager.mailbox(&script)?;
@@ -41,11 +41,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         thread::park_timeout(Duration::from_millis(16));
     }
     let lines = world.borrow().chat.len();
+    // Each publishing is a call as well.
     println!("{lines} lines of chat in {calls} calls");
     println!("the tavern has {} gold", world.borrow().gold);
 
+    // First, so that nothing waits for calls of tasks that can go on nowhere else.
+    mailbox.close();
     println!("{}", manager.unload_script(&script));
-    mailbox.poll(Budget::round());
     println!(
         "{} tasks are left, and {} owner of the world",
         mailbox.tasks(),

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let client = manager.open::<RedisCommandClient>(&script, server.url())?;
     let mut commands = client.commands();
-    // K: by key, E: by event, A: of every kind.
+    // K: by key, E: by event, A: of every kind. On a server that others use it is for its operator to decide.
     redis::cmd("CONFIG")
         .arg(&["SET", "notify-keyspace-events", "KEA"])
         .exec(&mut commands)?;

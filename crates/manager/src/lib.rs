@@ -41,6 +41,9 @@
 //! A blocking call inside an asynchronous task holds up the task's worker thread; the library warns of
 //! it once through `tracing`, where events such as a lost connection go too.
 //!
+//! **Listening.** Where a listener's code runs, what it can miss and how it learns of that is the subject of the guide
+//! `docs/pubsub.md` in the repository. [`Mailbox`] is for engines whose values are not `Send`.
+//!
 //! **Names in examples.** `redis_manager_core::X`, `redis_manager_command::X` and
 //! `redis_manager_pubsub::X` are here `redis_manager::X`.
 //!

@@ -67,8 +67,8 @@ use task::Task;
 ///     println!("alice has {}", balance.get());
 /// }
 ///
+/// mailbox.close();                                        // drops what the script has in it
 /// let report = manager.unload_script(&script);
-/// mailbox.poll(Budget::round());                          // drops what the script left in it
 /// # Ok(()) }
 /// ```
 ///
@@ -83,9 +83,12 @@ use task::Task;
 /// nothing follows. The tasks, and what they hold, are dropped on the mailbox's thread: by the next
 /// poll, which the hook of `on_ready` asks for, or when a clone of the mailbox is dropped.
 ///
+/// A host that polls on the thread that unloads does best to [`close`](Self::close) the mailbox first: a task
+/// that waits in a call could go on nowhere else, and the unloading would wait for it in vain.
+///
 /// A clone is the same mailbox. A task may hold one, and spawn into it while it is polled; then the
-/// mailbox lives as long as that task. A host that gives up a mailbox before it unloads the script ends it
-/// with [`close`](Self::close).
+/// mailbox lives as long as that task, also if the host has dropped its own. So a host that gives up a mailbox
+/// before it unloads the script closes it.
 #[derive(Clone)]
 pub struct Mailbox(Rc<Inner>);
 

@@ -8,8 +8,9 @@ pub use std::time::Duration;
 pub use crate::redis::{self, AsyncCommands, Commands};
 pub use crate::{
     AnyClient, Budget, Channel, ClientEvent, ClientOptions, ClientState, ClientType, CloseOutcome,
-    Delivery, DisconnectedBehavior, Error, ErrorKind, ListenerEvent, ListenerResult, Mailbox,
-    Message, Overflow, Protocol, RedisAsyncSession, RedisBasicClient, RedisCommandClient,
-    RedisManager, RedisPubSubClient, RedisSession, RedisUri, ScriptHandle, ScriptPubSubListener,
-    ScriptRedisClient, UnderlyingClient, UnloadReport,
+    Delivery, DisconnectedBehavior, Error, ErrorKind, FailureCause, Gap, ListenerEvent,
+    ListenerResult, LocalListener, Mailbox, Message, MessageStream, Overflow, Protocol,
+    RedisAsyncSession, RedisBasicClient, RedisCommandClient, RedisManager, RedisPubSubClient,
+    RedisSession, RedisUri, ScriptFailure, ScriptHandle, ScriptPubSubListener, ScriptRedisClient,
+    UnderlyingClient, UnloadReport,
 };

@@ -25,7 +25,7 @@ use crate::subscriptions::Subscriptions;
 /// more: a stream, functions that are not `Send`, gaps, a queue of its own size.
 ///
 /// After a lost connection everything is subscribed to again; what was published meanwhile is lost, and the
-/// event [`Gap`](redis_manager_core::ClientEvent::Gap) says so for each channel.
+/// event [`Gaps`](redis_manager_core::ClientEvent::Gaps) says so for each channel.
 ///
 /// A channel is text or bytes, or a [`Channel`](redis_manager_core::Channel), which can also be a pattern or a
 /// shard channel.

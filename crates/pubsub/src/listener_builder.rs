@@ -22,7 +22,7 @@ use crate::{
 /// | [`register`](Self::register) | on a callback thread | it may block |
 /// | [`register_async`](Self::register_async) | on the callback runtime | it is asynchronous, and must not block |
 /// | [`messages`](Self::messages) | – | a `Stream` |
-/// | [`register_local`](Self::register_local) | on the thread that polls it | it need not be `Send` |
+/// | [`register_local`](Self::register_local) | on the thread that polls it | it need not be `Send`; also for `Mailbox::attach` of `redis-manager` |
 ///
 /// ```no_run
 /// # fn example(client: redis_manager_pubsub::RedisPubSubClient) -> redis_manager_core::Result<()> {
@@ -82,8 +82,8 @@ impl<T: Delivered> ListenerBuilder<T> {
         self
     }
 
-    /// How many bytes of messages may wait for it, at least 1. Default: the client's option
-    /// `listener_queue_bytes`.
+    /// How many bytes of messages may wait for it, at least 1: payload and channel of each. Default: the
+    /// client's option `listener_queue_bytes`. A message that is larger alone is dropped.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes;
         self

@@ -12,8 +12,8 @@ use crate::callback::LocalCallback;
 /// A listener that runs on the thread that polls it, and whose function need not be `Send`: for script engines
 /// that live on one thread. Made by [`register_local`](crate::ListenerBuilder::register_local).
 ///
-/// A future that one polls, or spawns where futures need not be `Send`: a `Mailbox` of `redis-manager`, a
-/// `tokio::task::LocalSet`. Each poll runs the function for at most one message, and wakes again if there is
+/// A future that one polls, or spawns where futures need not be `Send`: a `tokio::task::LocalSet`, or
+/// `Mailbox::attach` of `redis-manager`. Each poll runs the function for at most one message, and wakes again if there is
 /// another, so that no listener holds up the others. It is ready once nothing comes any more: it is unregistered,
 /// or its client is closed.
 ///

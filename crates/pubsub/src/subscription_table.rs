@@ -53,6 +53,16 @@ pub(crate) struct SubscriptionTable<L> {
 struct Restoring {
     unanswered: usize,
     confirmed: usize,
+    gaps: Vec<Gap>,
+}
+
+/// The subscriptions of a lost connection, all answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Restored {
+    /// How many were confirmed.
+    pub(crate) channels: usize,
+    /// What was missed.
+    pub(crate) gaps: Vec<Gap>,
 }
 
 struct Entry<L> {
@@ -184,8 +194,8 @@ impl<L: Clone> SubscriptionTable<L> {
     }
 
     /// Notes that the connection is lost, and with it all subscriptions; the server was last heard at
-    /// `last_heard`.
-    pub(crate) fn disconnected(&mut self, last_heard: SystemTime) {
+    /// `last_heard`. Returns the gaps that were to be told with those of other channels.
+    pub(crate) fn disconnected(&mut self, last_heard: SystemTime) -> Vec<Gap> {
         for channels in self.channels.values_mut() {
             channels.retain(|_, entry| {
                 entry.lose(last_heard);
@@ -193,6 +203,7 @@ impl<L: Clone> SubscriptionTable<L> {
                 !entry.listeners.is_empty()
             });
         }
+        std::mem::take(&mut self.restoring).gaps
     }
 
     /// Notes that there is another connection, and returns what it is to be subscribed to.
@@ -200,19 +211,33 @@ impl<L: Clone> SubscriptionTable<L> {
         let entries = self.channels.values().flat_map(HashMap::values);
         let wanted = entries.filter(|entry| !entry.listeners.is_empty());
         let wanted: Vec<_> = wanted.map(|entry| entry.channel.clone()).collect();
-        self.restoring = Restoring {
-            unanswered: wanted.len(),
-            confirmed: 0,
-        };
+        self.restoring.unanswered = wanted.len();
         wanted
     }
 
-    /// Notes that the server has answered one of those. Returns, with the last answer, how many were confirmed.
-    pub(crate) fn restored(&mut self, is_confirmed: bool) -> Option<usize> {
-        let restoring = &mut self.restoring;
-        restoring.unanswered = restoring.unanswered.saturating_sub(1);
-        restoring.confirmed += usize::from(is_confirmed);
-        (restoring.unanswered == 0).then_some(restoring.confirmed)
+    /// Notes that the server has answered one of those. Returns, with the last answer, what came of all.
+    pub(crate) fn restored(&mut self, is_confirmed: bool) -> Option<Restored> {
+        self.restoring.unanswered = self.restoring.unanswered.saturating_sub(1);
+        self.restoring.confirmed += usize::from(is_confirmed);
+        if self.restoring.unanswered > 0 {
+            return None;
+        }
+        let Restoring {
+            confirmed, gaps, ..
+        } = std::mem::take(&mut self.restoring);
+        Some(Restored {
+            channels: confirmed,
+            gaps,
+        })
+    }
+
+    /// Notes a gap that is to be told. Returns it unless it is told with those of the other channels.
+    pub(crate) fn note_gap(&mut self, gap: Gap) -> Option<Gap> {
+        if self.restoring.unanswered == 0 {
+            return Some(gap);
+        }
+        self.restoring.gaps.push(gap);
+        None
     }
 
     /// Whether somebody listens to `channel`.

@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use redis_manager_core::redis::{PushInfo, PushKind, Value};
 use redis_manager_core::{
     Channel, ChannelKind, ClientContext, ClientEvent, Confirmation, Connection, Delivery, Error,
-    ErrorKind, ListenerId, PushSink, Result,
+    ErrorKind, Gap, ListenerId, PushSink, Result,
 };
 
 use crate::Message;
 use crate::listener::Listener;
-use crate::subscription_table::{Confirmed, Step, StepNumber, SubscriptionTable};
+use crate::subscription_table::{Confirmed, Restored, Step, StepNumber, SubscriptionTable};
 
 /// How long to wait before the server is told again what it did not take.
 const RETRY: Duration = Duration::from_millis(50);
@@ -149,6 +149,12 @@ impl Subscriptions {
         }
     }
 
+    fn tell_gaps(&self, gaps: Vec<Gap>) {
+        if !gaps.is_empty() {
+            self.context.emit(ClientEvent::Gaps(gaps.into()));
+        }
+    }
+
     /// Leaves the next step of `channel` to be sent, while no other can be decided.
     fn begin(&self, channel: &Channel) -> Result<Option<Settling>> {
         let Some(connection) = self.connection.get() else {
@@ -230,7 +236,11 @@ impl PushSink for Subscriptions {
                 for (_, listener) in listeners.iter() {
                     listener.deliver_gap(gap.clone());
                 }
-                self.context.emit(ClientEvent::Gap(gap));
+                let gap = match &mut *self.table.lock() {
+                    Some(table) => table.note_gap(gap),
+                    None => None,
+                };
+                self.tell_gaps(gap.into_iter().collect());
             }
             Confirmed::Differs => self.settle_in_background(channel),
         }
@@ -241,9 +251,11 @@ impl PushSink for Subscriptions {
     }
 
     fn disconnected(&self, last_heard: SystemTime) {
-        if let Some(table) = &mut *self.table.lock() {
-            table.disconnected(last_heard);
-        }
+        let untold = match &mut *self.table.lock() {
+            Some(table) => table.disconnected(last_heard),
+            None => return,
+        };
+        self.tell_gaps(untold);
     }
 
     fn reconnected(&self) -> Vec<Channel> {
@@ -261,7 +273,8 @@ impl PushSink for Subscriptions {
         if let Err(error) = outcome {
             self.refuse(channel, error);
         }
-        if let Some(channels) = restored {
+        if let Some(Restored { channels, gaps }) = restored {
+            self.tell_gaps(gaps);
             self.context.emit(ClientEvent::Resubscribed { channels });
         }
     }

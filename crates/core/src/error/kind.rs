@@ -10,7 +10,8 @@ pub enum ErrorKind {
     InvalidUri,
     /// A client option is out of its range.
     InvalidOptions,
-    /// An argument of a call is not allowed: an empty command, bytes that are no request, no keys.
+    /// An argument of a call is not allowed: an empty command, bytes that are no request, no keys, a pattern to
+    /// publish to, a listener's queue without room.
     InvalidArgument,
     /// What was asked for is known and not available here: a feature, a platform, a server's ability.
     Unsupported,

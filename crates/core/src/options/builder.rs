@@ -233,7 +233,8 @@ impl ClientOptionsBuilder {
         self
     }
 
-    /// How many bytes of messages may wait for one listener, at least 1. Default 16 MiB.
+    /// How many bytes of messages may wait for one listener, at least 1: payload and channel of each. Default
+    /// 16 MiB. A message that is larger alone is dropped.
     pub fn listener_queue_bytes(mut self, listener_queue_bytes: usize) -> Self {
         self.listener_queue_bytes = listener_queue_bytes;
         self

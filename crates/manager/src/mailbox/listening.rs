@@ -9,7 +9,8 @@ use super::Mailbox;
 
 impl Mailbox {
     /// Registers `function`, which need not be `Send`, for the messages of `channel`, blocking the thread until
-    /// the server has confirmed it. The function runs in [`poll`](Self::poll), for one message a call.
+    /// the server has confirmed it. The function runs in [`poll`](Self::poll), for one message a call. A pattern
+    /// is `Channel::pattern("news.*")`; more can be chosen with [`attach`](Self::attach).
     ///
     /// ```no_run
     /// # use std::{cell::RefCell, rc::Rc};
@@ -28,7 +29,8 @@ impl Mailbox {
     ///
     /// # Errors
     ///
-    /// As [`RedisPubSubClient::register_listener`], and as [`spawn`](Self::spawn); then nothing is registered.
+    /// As [`RedisPubSubClient::register_listener`], and as [`spawn`](Self::spawn); then nothing is registered. After
+    /// its script was unloaded the client is [`Closed`](redis_manager_core::ErrorKind::Closed).
     pub fn register_listener(
         &self,
         client: &RedisPubSubClient,

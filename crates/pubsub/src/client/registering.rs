@@ -44,7 +44,12 @@ impl RedisPubSubClient {
     }
 
     /// Registers `function` for the messages of `channel`, blocking the thread until the server has
-    /// confirmed it. The function runs on a callback thread and may block.
+    /// confirmed it. The function runs on a callback thread and may block. One that is not `Send` goes into a
+    /// `Mailbox` of `redis-manager`, or is registered with
+    /// [`register_local`](crate::ListenerBuilder::register_local).
+    ///
+    /// Text is taken as it is: `news.*` names one channel. For a pattern there is
+    /// [`register_pattern_listener`](Self::register_pattern_listener).
     ///
     /// # Errors
     ///
@@ -64,6 +69,9 @@ impl RedisPubSubClient {
     ///
     /// The function must not block: by default all asynchronous callbacks of a manager share four threads. One
     /// that blocks is for [`register_sync_listener`](Self::register_sync_listener).
+    ///
+    /// What it needs is cloned for each call, as below, because calls outlive the function's borrow of it; an
+    /// `async` closure does if it captures nothing.
     ///
     /// Dropping the future before it completes registers nothing.
     ///

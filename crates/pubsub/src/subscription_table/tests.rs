@@ -185,7 +185,7 @@ fn who_listened_when_the_connection_was_lost_has_missed_something() {
 }
 
 #[test]
-fn with_the_last_answer_it_is_known_how_many_were_restored() {
+fn what_was_restored_and_missed_is_told_with_the_last_answer() {
     let mut table = table();
     for number in 1..=3 {
         let channel = Channel::new(number.to_string());
@@ -194,14 +194,23 @@ fn with_the_last_answer_it_is_known_how_many_were_restored() {
     }
     table.disconnected(at(1));
     assert_eq!(table.reconnected().len(), 3);
+    let gap = |channel: &str, until| Gap::new(channel, at(1), at(until));
+    assert_eq!(table.note_gap(gap("1", 2)), None);
     assert_eq!(table.restored(true), None);
     // Lost again, before all were answered.
-    table.disconnected(at(2));
+    assert_eq!(table.disconnected(at(2)), [gap("1", 2)]);
     assert_eq!(table.reconnected().len(), 3);
-    assert_eq!(
-        [true, false, true].map(|is| table.restored(is)),
-        [None, None, Some(2)]
-    );
+    assert_eq!(table.note_gap(gap("2", 3)), None);
+    assert_eq!(table.restored(true), None);
+    assert_eq!(table.restored(false), None);
+    let restored = Restored {
+        channels: 2,
+        gaps: vec![gap("2", 3)],
+    };
+    assert_eq!(table.restored(true), Some(restored));
+    let later = gap("3", 4);
+    assert_eq!(table.note_gap(later.clone()), Some(later), "told at once");
+    assert_eq!(table.disconnected(at(5)), []);
 }
 
 #[test]

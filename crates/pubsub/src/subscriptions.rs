@@ -174,10 +174,16 @@ impl Subscriptions {
             }
             Step::Unsubscribe => connection.begin_unsubscribe(channel),
         };
-        Ok(Some(Settling {
-            number,
-            confirmation: confirmation?,
-        }))
+        match confirmation {
+            Ok(confirmation) => Ok(Some(Settling {
+                number,
+                confirmation,
+            })),
+            Err(error) => {
+                table.settle(channel, number);
+                Err(error)
+            }
+        }
     }
 
     /// Waits for the server's answer, and notes it.

@@ -80,10 +80,7 @@ impl Supervisor {
             match Box::pin(self.reconnect(&mut backoff, &served.outbox)).await {
                 Ok(greeted) => {
                     // Before anybody hears of the connection: whoever does may use it.
-                    driver = self.driver(greeted, &served.outbox);
-                    if let Some(sink) = &self.sink {
-                        driver.restore(sink.reconnected());
-                    }
+                    driver = self.restoring_driver(greeted, &served.outbox);
                     self.context.set_reconnected();
                 }
                 Err(cause) => return self.suspend(served, cause),
@@ -105,6 +102,16 @@ impl Supervisor {
             self.context.options().heartbeat(),
             self.context.cut_error(),
         )
+    }
+
+    /// One that subscribes to what the connection before was subscribed to. Not in the task itself, which would
+    /// keep a place for a second driver.
+    fn restoring_driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Driver {
+        let mut driver = self.driver(greeted, outbox);
+        if let Some(sink) = &self.sink {
+            driver.restore(sink.reconnected());
+        }
+        driver
     }
 
     fn lost(&self, reason: &str) -> Error {

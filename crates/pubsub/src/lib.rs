@@ -1,5 +1,5 @@
-//! `RedisPubSubClient`: publish and listen, for scripts. Listeners are functions or asynchronous
-//! functions; they never run on a thread that does I/O.
+//! `RedisPubSubClient`: publish and listen, for scripts. Listeners are functions, asynchronous functions,
+//! streams, or functions that stay on one thread; they never run on a thread that does I/O.
 //!
 //! Part of [`redis-manager`](https://docs.rs/redis-manager), and usable alone:
 //!

@@ -12,6 +12,16 @@ use crate::Channel;
 ///
 /// Among the messages of a listener it stands where they are missing: after the last one of the old connection
 /// and before the first one of the new.
+///
+/// ```
+/// use redis_manager_core::Gap;
+/// use std::time::{Duration, SystemTime};
+///
+/// let now = SystemTime::now();
+/// let gap = Gap::new("global", now - Duration::from_secs(3), now);
+/// assert_eq!(gap.until.duration_since(gap.since)?, Duration::from_secs(3));
+/// # Ok::<(), std::time::SystemTimeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {

@@ -5,6 +5,21 @@ use redis_manager_core::Gap;
 use crate::Message;
 
 /// What comes to a listener that was registered [with gaps](crate::ListenerBuilder::with_gaps), in order.
+///
+/// ```no_run
+/// # fn example(client: redis_manager_pubsub::RedisPubSubClient) -> redis_manager_core::Result<()> {
+/// use redis_manager_pubsub::ListenerEvent;
+///
+/// let mut events = client.listener("global").with_gaps().messages()?;
+/// while let Some(event) = events.recv()? {
+///     match event {
+///         ListenerEvent::Message(message) => tracing::info!(text = message.payload_str()?, "heard"),
+///         ListenerEvent::Gap(gap) => tracing::warn!(?gap, "messages may be missing"),
+///         _ => {}
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenerEvent {

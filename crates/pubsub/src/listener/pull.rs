@@ -14,17 +14,7 @@ use crate::callback::LocalCallback;
 impl Listener {
     /// Takes out the next event; `None` once nothing comes any more.
     pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<ListenerEvent>> {
-        let mut state = self.state.lock();
-        if !self.may_call(&state) {
-            return Poll::Ready(None);
-        }
-        match state.queue.pop() {
-            Some(event) => Poll::Ready(Some(event)),
-            None => {
-                await_next(state, context);
-                Poll::Pending
-            }
-        }
+        self.poll_take(context, |_| {})
     }
 
     /// Takes out an event that is there.
@@ -44,7 +34,12 @@ impl Listener {
         context: &Context<'_>,
         callback: &mut LocalCallback,
     ) -> Poll<()> {
-        let Some(event) = ready!(self.poll_begin_call(context)) else {
+        let begin = |state: &mut State| {
+            // Under the same lock: whoever unregisters it waits for the call, or there is none.
+            state.running = true;
+            self.note_call(state);
+        };
+        let Some(event) = ready!(self.poll_take(context, begin)) else {
             return Poll::Ready(());
         };
         let _scope = CallbackScope::enter();
@@ -57,7 +52,12 @@ impl Listener {
         Poll::Pending
     }
 
-    fn poll_begin_call(self: &Arc<Self>, context: &Context<'_>) -> Poll<Option<ListenerEvent>> {
+    /// Takes out the next event, and notes that with `taken` before anything else happens to the listener.
+    fn poll_take(
+        &self,
+        context: &Context<'_>,
+        taken: impl FnOnce(&mut State),
+    ) -> Poll<Option<ListenerEvent>> {
         let mut state = self.state.lock();
         if !self.may_call(&state) {
             return Poll::Ready(None);
@@ -66,9 +66,7 @@ impl Listener {
             await_next(state, context);
             return Poll::Pending;
         };
-        // Under the same lock: whoever unregisters it waits for the call, or there is none.
-        state.running = true;
-        self.note_call(&mut state);
+        taken(&mut state);
         Poll::Ready(Some(event))
     }
 

@@ -25,6 +25,7 @@ mod executors;
 mod failures;
 mod gaps;
 mod lazy_connect;
+mod leading;
 mod listener_calls;
 mod listener_drops;
 mod listener_ends;

@@ -3,9 +3,11 @@
 mod calls;
 mod closing;
 mod status;
+mod work;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,6 +26,8 @@ pub use calls::InFlight;
 use closing::Closure;
 pub use closing::Teardown;
 use status::State;
+use work::Work;
+pub(crate) use work::WorkToken;
 
 const FAR_FUTURE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
@@ -38,11 +42,13 @@ pub struct ClientContext {
     resources: ClientResources,
     underlying: UnderlyingClient,
     state: Mutex<State>,
+    /// That `state` says so. Each call looks at it.
+    is_closed: AtomicBool,
     events: EventHub,
     /// Wakes who waits for a connection.
     connected: Notify,
     /// Calls that were admitted and are not answered yet.
-    work: TaskTracker,
+    work: Work,
     /// Tasks that own a socket or drive one.
     tasks: TaskTracker,
     /// Ends both at once.
@@ -79,7 +85,8 @@ impl ClientContext {
             }),
             events: EventHub::new(),
             connected: Notify::new(),
-            work: TaskTracker::new(),
+            work: Work::new(),
+            is_closed: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -162,7 +169,7 @@ impl ClientContext {
     /// Whether the client takes no more work.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state.lock().client.is_closed()
+        self.is_closed.load(Ordering::Acquire)
     }
 
     /// The client's events from now on.

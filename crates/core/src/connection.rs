@@ -2,6 +2,7 @@
 
 mod aborted_transaction;
 mod backoff;
+mod busy_poll;
 mod confirmation;
 mod connect;
 mod deadline_timer;
@@ -15,9 +16,13 @@ mod outbox;
 mod push_sink;
 mod reply;
 mod request;
+mod shared_driver;
+mod socket;
 mod subscription;
 mod supervisor;
 mod ticket;
+mod verdict;
+mod wire;
 
 use std::fmt;
 use std::sync::Arc;
@@ -123,12 +128,14 @@ impl Connection {
     ///
     /// As [`request_async`](Self::request_async).
     pub async fn request_routed(&self, cmd: &Cmd) -> Result<Value> {
-        let call = async {
-            let ticket = self.link.command(cmd, self.context.admit()?)?;
-            value(cmd, ticket).await
+        // Without another future around it, or all that comes out of this one is moved once more.
+        let left = self.context.admit();
+        let left = left.and_then(|in_flight| self.link.command(cmd, in_flight));
+        let outcome = match left {
+            Ok(ticket) => value(cmd, ticket).await,
+            Err(error) => Err(error),
         };
-        call.await
-            .map_err(|error| self.name(error, upper_name(cmd)))
+        outcome.map_err(|error| self.name(error, upper_name(cmd)))
     }
 
     /// Sends `pipeline` in one write and waits for its replies, blocking the thread.
@@ -164,7 +171,7 @@ impl Connection {
         }
         let call = async {
             let ticket = self.link.pipeline(pipeline, self.context.admit()?)?;
-            all(ticket.reply().await?, pipeline.len()).await
+            all(ticket.await?, pipeline.len()).await
         };
         call.await.map_err(|error| self.name(error, "pipeline"))
     }

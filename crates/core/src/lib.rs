@@ -28,6 +28,7 @@ mod error_sink;
 mod event;
 mod gap;
 mod gate;
+mod last_caller;
 mod listener_id;
 mod options;
 mod pool;

@@ -114,6 +114,12 @@ impl ClientOptions {
         self.0.heartbeat
     }
 
+    /// How long a call may wait awake for replies; `None`: not at all. Default 50 µs.
+    #[must_use]
+    pub fn busy_poll(&self) -> Option<Duration> {
+        self.0.busy_poll
+    }
+
     /// What a call does while the client is disconnected. Default [`DisconnectedBehavior::Queue`].
     #[must_use]
     pub fn disconnected_behavior(&self) -> DisconnectedBehavior {

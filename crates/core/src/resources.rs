@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::last_caller::LastCaller;
 use crate::wait::mark_io_thread;
 use crate::{Error, ErrorKind, Result};
 
@@ -39,6 +40,7 @@ struct Runtimes {
     sync_callbacks: Handle,
     async_callbacks: Handle,
     owned: Mutex<Vec<Runtime>>,
+    last_caller: Arc<LastCaller>,
 }
 
 impl Runtimes {
@@ -87,6 +89,10 @@ impl ClientResources {
     #[must_use]
     pub fn alive_tasks(&self) -> usize {
         self.0.io.metrics().num_alive_tasks()
+    }
+
+    pub(crate) fn last_caller(&self) -> &Arc<LastCaller> {
+        &self.0.last_caller
     }
 
     /// Starts `future` on the I/O runtime. It must not block.
@@ -225,6 +231,7 @@ impl ClientResourcesBuilder {
                 .async_callbacks
                 .unwrap_or_else(|| callbacks.handle().clone()),
             owned: Mutex::new(vec![io, callbacks]),
+            last_caller: Arc::default(),
         })))
     }
 }

@@ -14,6 +14,11 @@ pub(crate) fn mark_io_thread() {
     IS_IO_THREAD.set(true);
 }
 
+/// Whether the calling thread is one of those.
+pub(crate) fn is_io_thread() -> bool {
+    IS_IO_THREAD.get()
+}
+
 /// Parks the calling thread until `future` completes.
 ///
 /// Every blocking method is this on its asynchronous twin. It needs no runtime on the calling thread

@@ -4,16 +4,16 @@ use std::fmt;
 use std::future::Future;
 
 use tokio::task::JoinHandle;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::ClientContext;
+use super::work::WorkToken;
 use crate::{Deadline, Delivery, Error, ErrorKind, Result};
 
 /// Proof that a call was admitted, with its deadline; a closing client waits until it is dropped.
 #[must_use = "the call counts as in flight only while the token is held"]
 pub struct InFlight {
     deadline: Deadline,
-    _token: TaskTrackerToken,
+    token: WorkToken,
 }
 
 impl InFlight {
@@ -23,12 +23,17 @@ impl InFlight {
         self.deadline
     }
 
+    /// The proof alone.
+    pub(crate) fn into_token(self) -> WorkToken {
+        self.token
+    }
+
     /// One that nobody waits for.
     #[cfg(test)]
     pub(crate) fn uncounted(deadline: Deadline) -> Self {
         Self {
             deadline,
-            _token: tokio_util::task::TaskTracker::new().token(),
+            token: super::work::Work::new().begin().expect("it is open"),
         }
     }
 }
@@ -50,14 +55,11 @@ impl ClientContext {
     /// As [`admit`](Self::admit).
     pub fn admit_until(&self, deadline: Deadline) -> Result<InFlight> {
         // Counted before the state is looked at, so that a closing that begins in between waits for it.
-        let in_flight = InFlight {
-            deadline,
-            _token: self.work.token(),
-        };
-        if self.is_closed() {
-            return Err(self.closed_error().with_delivery(Delivery::NotSent));
+        let token = self.work.begin();
+        match token.filter(|_| !self.is_closed()) {
+            Some(token) => Ok(InFlight { deadline, token }),
+            None => Err(self.closed_error().with_delivery(Delivery::NotSent)),
         }
-        Ok(in_flight)
     }
 
     /// A cut takes the connection away under a call, which then sees only that.

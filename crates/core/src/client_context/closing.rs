@@ -1,6 +1,7 @@
 //! The one way to close a client.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -41,6 +42,7 @@ impl ClientContext {
         let mut state = self.state.lock();
         if !state.client.is_closed() {
             state.client = ClientState::Closing;
+            self.is_closed.store(true, Ordering::Release);
             state.closing = Closure::Begun { deadline };
         }
     }
@@ -79,7 +81,7 @@ impl Closing {
         let context = &self.0;
         context.work.close();
         let (drained, running_callbacks) = tokio::join!(
-            tokio::time::timeout_at(deadline, context.work.wait()),
+            tokio::time::timeout_at(deadline, context.work.over()),
             client.quiesce(deadline),
         );
         let cut_off = match drained {

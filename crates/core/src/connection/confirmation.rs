@@ -1,20 +1,26 @@
 //! The server's answer to a subscription, or to its end.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::link::one;
 use super::ticket::Ticket;
+use super::wire::Wire;
 use crate::{ClientId, Result};
 
 /// A SUBSCRIBE or UNSUBSCRIBE on its way. Dropped before it is sent, it is withdrawn.
 pub struct Confirmation {
-    ticket: Ticket,
+    ticket: Ticket<Arc<Wire>>,
     command: &'static str,
     client_id: ClientId,
 }
 
 impl Confirmation {
-    pub(super) fn new(ticket: Ticket, command: &'static str, client_id: ClientId) -> Self {
+    pub(super) fn new(
+        ticket: Ticket<Arc<Wire>>,
+        command: &'static str,
+        client_id: ClientId,
+    ) -> Self {
         Self {
             ticket,
             command,
@@ -30,7 +36,7 @@ impl Confirmation {
     /// [`Connection::request_async`](crate::Connection::request_async).
     pub async fn received(self) -> Result<()> {
         let confirm = async {
-            one(self.ticket.reply().await?)?.extract_error()?;
+            one(self.ticket.await?)?.extract_error()?;
             Ok(())
         };
         confirm.await.map_err(|error: crate::Error| {

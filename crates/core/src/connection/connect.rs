@@ -1,14 +1,10 @@
 //! From an address to an open socket.
 
-use std::pin::Pin;
-
-use redis::aio::AsyncStream;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use crate::{ClientOptions, Error, ErrorKind, RedisUri, Result, SocketOptions};
-
-pub(super) type Socket = Pin<Box<dyn AsyncStream + Send + Sync>>;
 
 /// Connects to the server that `uri` names.
 pub(super) async fn connect(uri: &RedisUri, options: &ClientOptions) -> Result<Socket> {
@@ -30,13 +26,13 @@ pub(super) async fn connect(uri: &RedisUri, options: &ClientOptions) -> Result<S
     };
     let stream = TcpStream::connect((host, port)).await.map_err(failed)?;
     configure(&stream, options.socket()).map_err(failed)?;
-    Ok(Box::pin(stream))
+    Ok(Socket::Tcp(stream))
 }
 
 #[cfg(unix)]
 async fn connect_unix(path: &std::path::Path) -> std::io::Result<Socket> {
     let stream = tokio::net::UnixStream::connect(path).await?;
-    Ok(Box::pin(stream))
+    Ok(Socket::Unix(stream))
 }
 
 #[cfg(not(unix))]

@@ -27,6 +27,15 @@ impl DeadlineTimer {
         }
     }
 
+    /// Whether it goes off for `earliest` without being polled before.
+    pub(super) fn covers(&self, earliest: Option<Instant>) -> bool {
+        let Some(earliest) = earliest else {
+            return true;
+        };
+        let due = earliest.max(self.last + GRAIN);
+        self.set_to.is_some_and(|set_to| set_to <= due)
+    }
+
     /// Completes when `earliest`, or what it was before, is over.
     pub(super) fn poll(
         &mut self,

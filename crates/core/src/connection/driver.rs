@@ -1,30 +1,38 @@
 //! Moves the bytes of one connection, in both directions at once.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
-use super::connect::Socket;
+use super::busy_poll::BusyPoll;
 use super::deadline_timer::DeadlineTimer;
 use super::handshake::Greeted;
 use super::heartbeat::{Beat, Heartbeat};
-use super::multiplexer::Multiplexer;
+use super::multiplexer::{Multiplexer, sooner};
 use super::outbox::Outbox;
 use super::request::Request;
+use super::socket::Socket;
 use super::subscription::Subscription;
 use crate::resp::Decoder;
 use crate::{Channel, Error, Result};
 
 /// What a buffer of requests may keep for the next ones; a larger one was needed once.
 const KEPT_CAPACITY: usize = 256 * 1024;
+
+/// How long a caller may lead without getting on. Most do it in microseconds, but nobody can make them.
+const WATCH: Duration = Duration::from_millis(10);
+
+/// What is read at a time by who cannot wait: enough for most replies, and little to clear.
+const READ_NOW: usize = 1024;
+/// The same, once it was not enough.
+const READ_MORE_NOW: usize = 16 * 1024;
 
 /// Owns the socket, and the deadlines of what goes over it. However it ends, dropped in the middle included, what was sent gets its verdict, and
 /// what was not goes back into the outbox.
@@ -41,6 +49,15 @@ pub(super) struct Driver {
     /// `None`: a silent peer is never asked.
     heartbeat: Option<Heartbeat>,
     last_heard: Instant,
+    /// What callers found who took a turn, for the task.
+    end: Option<End>,
+    /// Wakes the task, which waits for the socket whoever has the turn.
+    task: Waker,
+    busy_poll: BusyPoll,
+    /// The caller who leads, and when to look whether it is still the same.
+    watched: Option<(u64, Instant)>,
+    /// The task does not wait for the socket.
+    is_deferred: bool,
     cause: Error,
 }
 
@@ -51,6 +68,7 @@ impl Driver {
         multiplexer: Multiplexer,
         outbox: Arc<Outbox>,
         heartbeat: Option<Duration>,
+        busy_poll: BusyPoll,
         closed: Error,
     ) -> Self {
         outbox.set_up(greeted.protocol);
@@ -66,6 +84,11 @@ impl Driver {
             timer: DeadlineTimer::new(),
             heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, now)),
             last_heard: now,
+            end: None,
+            task: Waker::noop().clone(),
+            busy_poll,
+            watched: None,
+            is_deferred: false,
             cause: closed,
         }
     }
@@ -85,25 +108,22 @@ impl Driver {
         }
     }
 
-    /// Runs until the connection ends, and says why it did.
-    pub(super) async fn run(mut self, lost: impl Fn(String) -> Error) -> Lost {
-        let end = poll_fn(|context| self.poll(context)).await;
-        self.cause = match end {
-            End::Lost(error) => lost(error.to_string()).with_source(error),
-            End::HungUp => lost("the server closed it".to_owned()),
-            End::Silent => lost("the server is silent, and answers no PING".to_owned()),
-            End::Broken(error) => lost(error.to_string()).with_source(error),
-        };
-        Lost {
-            cause: self.cause.clone(),
-            last_heard: self.last_heard,
+    /// Moves what can be moved, for the task, which is woken when there is more. Completes when the connection
+    /// ends.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.task.clone_from(context.waker());
+        self.is_deferred = false;
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(end);
         }
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         // Here too, because a peer may never leave a pause.
         if let Poll::Ready(Some(end)) = self.poll_clock(context) {
             return Poll::Ready(end);
+        }
+        while self.is_led() {
+            if let Some(end) = ready!(self.poll_clock(context)) {
+                return Poll::Ready(end);
+            }
         }
         // Reading comes first and never waits for writing: a server that is kept from sending replies
         // stops taking requests.
@@ -132,8 +152,9 @@ impl Driver {
 
     /// Does what the clock demands, if it is time for something.
     fn poll_clock(&mut self, context: &mut Context<'_>) -> Poll<Option<End>> {
-        let now = ready!(self.timer.poll(context, self.next_look()));
-        let is_over = self.look(now) == Beat::GiveUp;
+        let now = ready!(self.timer.poll(context, self.next_alarm()));
+        let is_due = self.next_look().is_some_and(|due| due <= now);
+        let is_over = is_due && self.look(now) == Beat::GiveUp;
         Poll::Ready(is_over.then_some(End::Silent))
     }
 
@@ -147,6 +168,11 @@ impl Driver {
         let beat = self.heartbeat.as_ref().map(Heartbeat::next);
         let times = [self.multiplexer.earliest(), waiting, beat];
         times.into_iter().flatten().min()
+    }
+
+    /// When the task is to be woken.
+    fn next_alarm(&self) -> Option<Instant> {
+        sooner(self.next_look(), self.watched.map(|(_, until)| until))
     }
 
     fn look(&mut self, now: Instant) -> Beat {
@@ -172,6 +198,123 @@ impl Driver {
         beat
     }
 
+    /// Whether a caller leads, who then moves the bytes. One that does not get on is led no longer.
+    fn is_led(&mut self) -> bool {
+        let leader = self.outbox.wait_for_leader();
+        let now = Instant::now();
+        match (leader, self.watched) {
+            (_, Some((_, until))) if now < until => return leader.is_some(),
+            (Some(leader), Some((same, _))) if leader == same => {
+                self.outbox.resign(leader, false);
+            }
+            (Some(leader), before) => {
+                self.watched = Some((leader, now + WATCH));
+                if before.is_none() {
+                    self.outbox.set_watched(true);
+                }
+                return true;
+            }
+            (None, None) => return false,
+            (None, Some(_)) => {}
+        }
+        self.watched = None;
+        self.outbox.set_watched(false);
+        false
+    }
+
+    /// Has the task look in a while, which came while a caller had the turn and found nothing to do. Returns whether
+    /// it will, without being woken.
+    pub(super) fn defer_task(&mut self) -> bool {
+        let task = self.task.clone();
+        let soon = Instant::now() + WATCH;
+        let alarm = self.timer.poll(&mut Context::from_waker(&task), Some(soon));
+        self.is_deferred = alarm.is_pending();
+        self.is_deferred
+    }
+
+    /// Whether the task waits for the clock alone.
+    pub(super) fn is_deferred(&self) -> bool {
+        self.is_deferred
+    }
+
+    /// Sends what is there, for a caller. Returns whether the task has to look after the rest.
+    pub(super) fn send_now(&mut self) -> bool {
+        // As in the task, a reply that nobody asked for is to be found before it is taken for another.
+        if self.multiplexer.is_idle() {
+            self.receive_now();
+        }
+        if self.end.is_some() {
+            return true;
+        }
+        let task = self.task.clone();
+        let mut context = Context::from_waker(&task);
+        let blocked = loop {
+            match self.poll_write(&mut context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    self.end = Some(End::Lost(error));
+                    return true;
+                }
+                Poll::Pending => break self.is_writing(),
+            }
+        };
+        blocked || !self.timer.covers(self.next_alarm())
+    }
+
+    /// Whether the connection ended while a caller had the turn.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Whether no reply is due.
+    pub(super) fn is_idle(&self) -> bool {
+        self.multiplexer.is_idle()
+    }
+
+    /// Takes what the system has received, for a caller. Returns whether there were replies.
+    pub(super) fn receive_now(&mut self) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        let before = self.multiplexer.len();
+        // No more than this at a time, because a caller's thread is not to be kept by what others asked for.
+        let mut received = self.receive_part_now(&mut [0; READ_NOW]);
+        if let Ok(true) = received {
+            received = self.receive_more_now();
+        }
+        self.end = received.err();
+        self.multiplexer.len() < before
+    }
+
+    // Not inlined, or every call would clear its way down a stack of that size.
+    #[inline(never)]
+    fn receive_more_now(&mut self) -> Result<bool, End> {
+        self.receive_part_now(&mut [0; READ_MORE_NOW])
+    }
+
+    /// Returns whether there may be more than `part` had room for.
+    fn receive_part_now(&mut self, part: &mut [u8]) -> Result<bool, End> {
+        let count = match self.socket.read_now(part) {
+            Ok(0) => return Err(End::HungUp),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(error) => return Err(End::Lost(error)),
+        };
+        self.decoder.feed(part.get(..count).unwrap_or_default());
+        self.receive().map_err(End::Broken)?;
+        Ok(count == part.len())
+    }
+
+    /// The callers to be woken because of what was received.
+    pub(super) fn answered(&mut self) -> &mut Vec<Waker> {
+        self.multiplexer.answered()
+    }
+
+    pub(super) fn busy_poll(&mut self) -> &mut BusyPoll {
+        &mut self.busy_poll
+    }
+
     fn is_writing(&self) -> bool {
         self.written < self.writing.len()
     }
@@ -179,16 +322,27 @@ impl Driver {
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
         let read = {
             let mut space = self.decoder.space();
-            ready!(poll_read_buf(self.socket.as_mut(), context, &mut space))
+            ready!(poll_read_buf(
+                Pin::new(&mut self.socket),
+                context,
+                &mut space
+            ))
         };
         Poll::Ready(match read {
             Ok(0) => Err(End::HungUp),
-            Ok(_) => self.receive().map_err(End::Broken),
+            Ok(_) => {
+                let received = self.receive().map_err(End::Broken);
+                for caller in self.multiplexer.answered().drain(..) {
+                    caller.wake();
+                }
+                received
+            }
             Err(error) => Err(End::Lost(error)),
         })
     }
 
     fn receive(&mut self) -> Result<()> {
+        let before = self.multiplexer.len();
         let mut has_answered = false;
         while let Some(value) = self.decoder.next_value()? {
             has_answered |= self.multiplexer.receive(value)?;
@@ -196,6 +350,7 @@ impl Driver {
         if let Some(first) = self.decoder.begun() {
             self.multiplexer.begin(first)?;
         }
+        self.outbox.note_replies(before, self.multiplexer.len());
         let now = Instant::now();
         self.last_heard = now;
         if let Some(heartbeat) = &mut self.heartbeat {
@@ -216,13 +371,17 @@ impl Driver {
             }
             let besides = (self.multiplexer.len(), self.multiplexer.kept());
             let outbox = &self.outbox;
-            if !outbox.fetch(context, &mut self.writing, &mut self.fetched, besides) {
+            if !outbox.fetch(&mut self.writing, &mut self.fetched, besides) {
                 return Poll::Pending;
             }
             self.multiplexer.add(self.fetched.drain(..));
         }
         let rest = &self.writing[self.written..];
-        let count = ready!(Pin::new(&mut self.socket).poll_write(context, rest))?;
+        let Poll::Ready(count) = Pin::new(&mut self.socket).poll_write(context, rest) else {
+            self.outbox.fall_asleep();
+            return Poll::Pending;
+        };
+        let count = count?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
@@ -239,7 +398,24 @@ pub(super) struct Lost {
     pub(super) last_heard: Instant,
 }
 
-enum End {
+impl Lost {
+    /// That of `driver`, which ends with it.
+    pub(super) fn new(driver: Option<Driver>, end: End, lost: impl Fn(String) -> Error) -> Self {
+        let cause = match end {
+            End::Lost(error) => lost(error.to_string()).with_source(error),
+            End::HungUp => lost("the server closed it".to_owned()),
+            End::Silent => lost("the server is silent, and answers no PING".to_owned()),
+            End::Broken(error) => lost(error.to_string()).with_source(error),
+        };
+        let last_heard = driver.map_or_else(Instant::now, |mut driver| {
+            driver.cause = cause.clone();
+            driver.last_heard
+        });
+        Self { cause, last_heard }
+    }
+}
+
+pub(super) enum End {
     Lost(io::Error),
     HungUp,
     Silent,

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use redis::{Cmd, Pipeline, Value};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::busy_poll::BusyPoll;
 use super::driver::Driver;
 use super::handshake::greet;
 use super::has_no_reply;
 use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
-use super::outbox::Outbox;
+use super::outbox::{Leading, Outbox};
 use super::supervisor::{Served, in_time};
 use super::ticket::Ticket;
+use super::wire::Wire;
 use crate::route::upper_name;
 use crate::{ClientContext, Deadline, Error, ErrorKind, ReplayFilter, Result};
 
@@ -24,7 +26,7 @@ use crate::{ClientContext, Deadline, Error, ErrorKind, ReplayFilter, Result};
 /// client.
 pub struct ExclusiveConnection {
     context: Arc<ClientContext>,
-    outbox: Arc<Outbox>,
+    wire: Arc<Wire>,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -44,6 +46,7 @@ impl ExclusiveConnection {
             Arc::clone(&outbox),
             // A PING would be queued in a transaction, and be answered late by a command that blocks.
             None,
+            BusyPoll::new(context),
             context.cut_error(),
         );
         let served = Served::new(&outbox, context.closed_error());
@@ -52,11 +55,13 @@ impl ExclusiveConnection {
             let message = format!("the connection to {address} was lost: {reason}");
             Error::new(ErrorKind::Disconnected, message)
         };
-        let drive = async move { served.end(driver.run(lost).await.cause) };
+        let wire = Wire::new(&outbox, Leading::Alone);
+        let serving = Arc::clone(&wire);
+        let drive = async move { served.end(serving.run(driver, lost).await.cause) };
         Ok(Self {
             _driver: AbortOnDropHandle::new(context.spawn(drive)),
             context: Arc::clone(context),
-            outbox,
+            wire,
         })
     }
 
@@ -69,8 +74,8 @@ impl ExclusiveConnection {
     pub async fn request_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
         let call = async {
             let in_flight = self.context.admit_until(deadline)?;
-            let left = self.outbox.put(cmd, in_flight)?;
-            value(cmd, Ticket::new(&self.outbox, left)).await
+            let left = self.wire.put(cmd, in_flight)?;
+            value(cmd, Ticket::new(&*self.wire, left)).await
         };
         call.await
             .map_err(|error| self.name(error, upper_name(cmd)))
@@ -92,9 +97,9 @@ impl ExclusiveConnection {
         }
         let call = async {
             let in_flight = self.context.admit_until(deadline)?;
-            let left = self.outbox.put_pipeline(pipeline, in_flight)?;
-            let ticket = Ticket::new(&self.outbox, left);
-            all(ticket.reply().await?, pipeline.len()).await
+            let left = self.wire.put_pipeline(pipeline, in_flight)?;
+            let ticket = Ticket::new(&*self.wire, left);
+            all(ticket.await?, pipeline.len()).await
         };
         call.await.map_err(|error| self.name(error, "pipeline"))
     }
@@ -102,7 +107,7 @@ impl ExclusiveConnection {
     /// Whether it can carry a command still, as far as is known.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.outbox.is_up()
+        self.wire.outbox().is_up()
     }
 
     fn name(&self, error: Error, command: impl Into<String>) -> Error {

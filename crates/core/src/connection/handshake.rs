@@ -3,7 +3,8 @@
 use redis::{Cmd, ProtocolVersion, RedisError, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::connect::{Socket, connect};
+use super::connect::connect;
+use super::socket::Socket;
 use crate::connection_info::{library_name, library_version};
 use crate::resp::{Decoder, DecoderLimits};
 use crate::{ClientContext, Error, ErrorKind, Protocol, RedisUri, Result};

@@ -1,5 +1,6 @@
 //! The sockets behind a connection: one, or under RESP2 two where the client subscribes.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
@@ -7,18 +8,18 @@ use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 use super::PushSink;
 use super::aborted_transaction::aborted_transaction;
 use super::handshake::greet;
-use super::outbox::Outbox;
 use super::reply::Reply;
 use super::subscription::Subscription;
 use super::supervisor::{Supervisor, in_time};
 use super::ticket::Ticket;
+use super::wire::Wire;
 use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result};
 
 #[derive(Clone)]
 pub(super) struct Link {
-    commands: Arc<Outbox>,
+    commands: Arc<Wire>,
     /// That of the socket that subscribes, if the connection was opened for that.
-    subscriptions: Option<Arc<Outbox>>,
+    subscriptions: Option<Arc<Wire>>,
 }
 
 impl Link {
@@ -61,8 +62,8 @@ impl Link {
             (_, None) => (supervise(protocol, None).start(greeted), None),
             (ProtocolVersion::RESP3, sink) => {
                 // Under RESP2 one socket would not be enough, so every later connection is to be like this.
-                let outbox = supervise(Protocol::Resp3, sink).start(greeted);
-                (Arc::clone(&outbox), Some(outbox))
+                let wire = supervise(Protocol::Resp3, sink).start(greeted);
+                (Arc::clone(&wire), Some(wire))
             }
             // A RESP2 socket that subscribes can do nothing else.
             (_, sink) => {
@@ -79,33 +80,39 @@ impl Link {
     }
 
     pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
-        self.commands.protocol()
+        self.commands.outbox().protocol()
     }
 
-    pub(super) fn command(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket> {
+    pub(super) fn command(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket<&Wire>> {
         let left = self.commands.put(cmd, in_flight)?;
-        Ok(Ticket::new(&self.commands, left))
+        Ok(Ticket::new(&*self.commands, left))
     }
 
-    pub(super) fn pipeline(&self, pipeline: &Pipeline, in_flight: InFlight) -> Result<Ticket> {
+    pub(super) fn pipeline(
+        &self,
+        pipeline: &Pipeline,
+        in_flight: InFlight,
+    ) -> Result<Ticket<&Wire>> {
         let left = self.commands.put_pipeline(pipeline, in_flight)?;
-        Ok(Ticket::new(&self.commands, left))
+        Ok(Ticket::new(&*self.commands, left))
     }
 
     pub(super) fn subscriptions_are_lost(&self) -> bool {
         let subscriptions = self.subscriptions.as_ref();
-        subscriptions.is_some_and(|outbox| !outbox.is_up())
+        subscriptions.is_some_and(|wire| !wire.outbox().is_up())
     }
 
     pub(super) fn subscription(
         &self,
         subscription: Subscription,
         in_flight: InFlight,
-    ) -> Result<Ticket> {
+    ) -> Result<Ticket<Arc<Wire>>> {
         match &self.subscriptions {
             Some(subscriptions) => {
-                let left = subscriptions.put_subscription(subscription, in_flight)?;
-                Ok(Ticket::new(subscriptions, left))
+                let left = subscriptions
+                    .outbox()
+                    .put_subscription(subscription, in_flight)?;
+                Ok(Ticket::new(Arc::clone(subscriptions), left))
             }
             None => Err(Error::new(
                 ErrorKind::Unsupported,
@@ -116,12 +123,15 @@ impl Link {
 }
 
 /// The value of `cmd`, whose ticket it is.
-pub(super) async fn value(cmd: &Cmd, ticket: Ticket) -> Result<Value> {
+pub(super) async fn value<W>(cmd: &Cmd, ticket: Ticket<W>) -> Result<Value>
+where
+    W: Deref<Target = Wire> + Unpin,
+{
     if cmd.is_no_response() {
         ticket.forget();
         return Ok(Value::Nil);
     }
-    one(ticket.reply().await?)
+    one(ticket.await?)
 }
 
 /// The value of a request that has one.

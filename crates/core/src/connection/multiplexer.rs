@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 
 use redis::{ProtocolVersion, PushInfo, PushKind, RedisError, Value};
 use tokio::time::Instant;
@@ -52,6 +53,8 @@ pub(super) struct Multiplexer {
     bound: usize,
     pushes: Pushes,
     sink: Option<Arc<dyn PushSink>>,
+    /// The callers who have their replies and do not know it yet.
+    answered: Vec<Waker>,
 }
 
 /// What a lost connection leaves to be sent on the next one: the requests, and their bytes.
@@ -71,6 +74,7 @@ impl Multiplexer {
             bound: 0,
             pushes,
             sink,
+            answered: Vec::new(),
         }
     }
 
@@ -152,6 +156,11 @@ impl Multiplexer {
             }
         }
         Ok(true)
+    }
+
+    /// The callers to be woken because of what was received. Waking may run code of theirs.
+    pub(super) fn answered(&mut self) -> &mut Vec<Waker> {
+        &mut self.answered
     }
 
     /// Takes the confirmation of a subscription or its end.
@@ -253,7 +262,7 @@ impl Multiplexer {
         let Some(request) = self.requests.front_mut() else {
             return Ok(());
         };
-        if request.take(value) {
+        if request.take(value, &mut self.answered) {
             self.sent -= 1;
             self.kept -= request.kept();
             self.bound -= usize::from(request.is_bound());

@@ -7,7 +7,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -20,9 +20,9 @@ use super::reply::Expected;
 use super::request::{Request, RequestKind};
 use super::subscription::Subscription;
 use crate::{ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, ReplayFilter, Result};
-use queue::{Limits, Queue};
+use queue::{Limits, Queue, Round};
 
-pub(super) use queue::Left;
+pub(super) use queue::{Left, Role};
 
 /// The requests that were made and not fetched by the driver yet, encoded one behind the other.
 pub(super) struct Outbox {
@@ -31,7 +31,17 @@ pub(super) struct Outbox {
     rejects: bool,
     replay: ReplayFilter,
     state: Mutex<State>,
-    driver: AtomicWaker,
+    /// Whoever has a task that is there while no driver is.
+    supervisor: AtomicWaker,
+}
+
+/// Whether the caller may send what is there, in the driver's stead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leading {
+    Never,
+    /// If no other call is expected.
+    Alone,
+    Always,
 }
 
 /// Who takes the requests.
@@ -46,8 +56,64 @@ enum Service {
 
 struct State {
     queue: Queue,
+    /// Whether the driver is asleep, or may be.
+    is_asleep: bool,
+    /// The request of the caller who is to send what is there.
+    leader: Option<u64>,
+    /// Whether the driver does nothing because of the leader.
+    is_waiting: bool,
+    /// Whether the driver looks after the leader from time to time.
+    is_watched: bool,
     service: Service,
     protocol: Option<ProtocolVersion>,
+}
+
+impl State {
+    fn leave(
+        &mut self,
+        limits: Limits,
+        kind: RequestKind,
+        leading: Leading,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Left> {
+        let (number, verdict) = self.queue.push(limits, kind, encode)?;
+        let role = self.role(leading);
+        if role.leads() {
+            self.leader = Some(number);
+        }
+        Ok(Left {
+            number,
+            verdict,
+            role,
+        })
+    }
+
+    fn role(&mut self, leading: Leading) -> Role {
+        if !matches!(self.service, Service::Up) {
+            return Role::Wake;
+        }
+        let leads = match (leading, self.queue.round()) {
+            (Leading::Never, _) | (_, Round::Many) | (Leading::Alone, Round::Few) => None,
+            (_, Round::One) => Some(Role::LeadAlone),
+            (Leading::Always, Round::Few) if self.is_watched => Some(Role::Lead),
+            (Leading::Always, Round::Few) => Some(Role::LeadAndWake),
+        };
+        match (leads, self.leader) {
+            (Some(_), Some(_)) => Role::Follow,
+            (Some(role), None) => role,
+            (None, _) => {
+                // They are too many for whoever leads.
+                self.leader = None;
+                let is_asleep = std::mem::take(&mut self.is_asleep);
+                let is_waiting = std::mem::take(&mut self.is_waiting);
+                if is_asleep || is_waiting {
+                    Role::Wake
+                } else {
+                    Role::Follow
+                }
+            }
+        }
+    }
 }
 
 impl Outbox {
@@ -62,15 +128,19 @@ impl Outbox {
             replay: replay.clone(),
             state: Mutex::new(State {
                 queue: Queue::default(),
+                is_asleep: true,
+                leader: None,
+                is_waiting: false,
+                is_watched: false,
                 service: Service::Down(None),
                 protocol: None,
             }),
-            driver: AtomicWaker::new(),
+            supervisor: AtomicWaker::new(),
         })
     }
 
     /// Leaves one command.
-    pub(super) fn put(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Left> {
+    pub(super) fn put(&self, cmd: &Cmd, in_flight: InFlight, leading: Leading) -> Result<Left> {
         let kind = RequestKind {
             expected: Expected::One,
             subscription: None,
@@ -78,7 +148,7 @@ impl Outbox {
             is_unattended: cmd.is_no_response(),
             is_replayed: self.replay.allows(cmd),
         };
-        self.leave(kind, |bytes| cmd.write_packed_command(bytes))
+        self.leave(kind, leading, |bytes| cmd.write_packed_command(bytes))
     }
 
     /// Leaves a change of what the connection is subscribed to.
@@ -96,11 +166,18 @@ impl Outbox {
             // The next connection is told of what is wanted then.
             is_replayed: false,
         };
-        self.leave(kind, |bytes| cmd.write_packed_command(bytes))
+        self.leave(kind, Leading::Never, |bytes| {
+            cmd.write_packed_command(bytes);
+        })
     }
 
     /// Leaves a pipeline, whose bytes stay together.
-    pub(super) fn put_pipeline(&self, pipeline: &Pipeline, in_flight: InFlight) -> Result<Left> {
+    pub(super) fn put_pipeline(
+        &self,
+        pipeline: &Pipeline,
+        in_flight: InFlight,
+        leading: Leading,
+    ) -> Result<Left> {
         let kind = RequestKind {
             expected: if pipeline.is_transaction() {
                 Expected::Transaction(pipeline.len())
@@ -113,21 +190,56 @@ impl Outbox {
             is_replayed: pipeline.cmd_iter().all(|cmd| self.replay.allows(cmd)),
         };
         let packed = pipeline.get_packed_pipeline();
-        self.leave(kind, |bytes| bytes.extend_from_slice(&packed))
+        self.leave(kind, leading, |bytes| bytes.extend_from_slice(&packed))
     }
 
-    fn leave(&self, kind: RequestKind, encode: impl FnOnce(&mut Vec<u8>)) -> Result<Left> {
+    fn leave(
+        &self,
+        kind: RequestKind,
+        leading: Leading,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Left> {
         let left = {
             let mut state = self.state.lock();
             match &state.service {
                 Service::Ended(cause) => Err(cause.clone()),
                 Service::Down(Some(cause)) if self.rejects => Err(cause.clone()),
-                Service::Up | Service::Down(_) => state.queue.push(self.limits, kind, encode),
+                Service::Up | Service::Down(_) => state.leave(self.limits, kind, leading, encode),
             }
         };
-        let left = left.map_err(|error| error.with_delivery(Delivery::NotSent))?;
-        self.driver.wake();
-        Ok(left)
+        left.map_err(|error| error.with_delivery(Delivery::NotSent))
+    }
+
+    /// Wakes who waits for a connection to be wanted, or looks at the clock meanwhile.
+    pub(super) fn wake(&self) {
+        self.supervisor.wake();
+    }
+
+    /// The request of the caller who leads, if one does: then the driver waits until that resigns.
+    pub(super) fn wait_for_leader(&self) -> Option<u64> {
+        let mut state = self.state.lock();
+        state.is_waiting = state.leader.is_some();
+        state.leader
+    }
+
+    /// Notes whether the driver looks after the leader from now on.
+    pub(super) fn set_watched(&self, is_watched: bool) {
+        self.state.lock().is_watched = is_watched;
+    }
+
+    /// The request of this number leads no more, if it did. Returns whether the driver is to be woken, who may wait
+    /// for that; `is_due` says whether there are replies to come.
+    pub(super) fn resign(&self, number: u64, is_due: bool) -> bool {
+        let mut state = self.state.lock();
+        if state.leader == Some(number) {
+            state.leader = None;
+        }
+        !state.queue.is_empty() || is_due && state.is_waiting
+    }
+
+    /// Notes that replies came: the driver had `before` requests in flight, and has `now`.
+    pub(super) fn note_replies(&self, before: usize, now: usize) {
+        self.state.lock().queue.note_replies(before, now);
     }
 
     /// Gives up the request of this number, if the driver has not fetched it yet.
@@ -140,6 +252,10 @@ impl Outbox {
         let mut state = self.state.lock();
         if !matches!(state.service, Service::Ended(_)) {
             state.service = Service::Up;
+            state.is_asleep = true;
+            state.leader = None;
+            state.is_waiting = false;
+            state.is_watched = false;
             state.protocol = Some(protocol);
         }
     }
@@ -152,6 +268,7 @@ impl Outbox {
             Service::Up | Service::Down(_) => {
                 let cause = cause.to_disconnected();
                 state.service = Service::Down(Some(cause.clone()));
+                state.is_asleep = true;
                 if !self.rejects {
                     return;
                 }
@@ -187,19 +304,23 @@ impl Outbox {
     }
 
     /// Fetches what is there and still wanted into `bytes` and `requests`, which are empty; returns
-    /// whether there was any. The driver is woken when more comes. `besides` are how many requests and
-    /// bytes it has in flight.
+    /// whether there was any. `besides` are how many requests and bytes it has in flight.
     pub(super) fn fetch(
         &self,
-        context: &Context<'_>,
         bytes: &mut Vec<u8>,
         requests: &mut VecDeque<Request>,
         besides: (usize, usize),
     ) -> bool {
-        // Before looking, so that what comes in between wakes.
-        self.driver.register(context.waker());
-        self.state.lock().queue.fetch(bytes, requests, besides);
+        let mut state = self.state.lock();
+        state.queue.fetch(bytes, requests, besides);
+        state.is_asleep = requests.is_empty();
         !requests.is_empty()
+    }
+
+    /// Notes that the driver cannot fetch anything at this moment, and is to be woken all the same: when it has to
+    /// look at the clock may change.
+    pub(super) fn fall_asleep(&self) {
+        self.state.lock().is_asleep = true;
     }
 
     /// Takes back what was fetched last and not sent, to be sent first. The driver has `in_flight` more.
@@ -227,7 +348,7 @@ impl Outbox {
     pub(super) async fn expire_all(&self) -> std::convert::Infallible {
         let mut timer = DeadlineTimer::new();
         poll_fn(|context| {
-            self.driver.register(context.waker());
+            self.supervisor.register(context.waker());
             while let Poll::Ready(now) = timer.poll(context, self.earliest()) {
                 self.expire(now);
             }
@@ -239,7 +360,7 @@ impl Outbox {
     /// Completes when there is a request.
     pub(super) async fn wanted(&self) {
         poll_fn(|context| {
-            self.driver.register(context.waker());
+            self.supervisor.register(context.waker());
             if self.state.lock().queue.is_empty() {
                 Poll::Pending
             } else {

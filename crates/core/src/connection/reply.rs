@@ -29,35 +29,44 @@ pub(super) enum Reply {
 /// Takes the replies of one request in their order.
 #[derive(Debug)]
 pub(super) struct Collector {
-    expected: Expected,
+    commands: Commands,
     seen: usize,
     values: Vec<Value>,
     refused: Vec<(usize, ServerError)>,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Commands {
+    Each(usize),
+    Transaction(usize),
+}
+
 impl Collector {
-    pub(super) fn new(expected: Expected) -> Self {
-        Self {
-            expected,
+    /// One for a request that expects several replies.
+    pub(super) fn of(expected: Expected) -> Option<Box<Self>> {
+        let (commands, kept) = match expected {
+            Expected::One | Expected::Confirmation | Expected::SignOfLife => return None,
+            Expected::Each(count) => (Commands::Each(count), count),
+            Expected::Transaction(count) => (Commands::Transaction(count), 0),
+        };
+        Some(Box::new(Self {
+            commands,
             seen: 0,
-            values: Vec::new(),
+            values: Vec::with_capacity(kept),
             refused: Vec::new(),
-        }
+        }))
     }
 
     /// Takes the next reply; returns the whole once it is complete.
     pub(super) fn take(&mut self, value: Value) -> Option<Reply> {
         let index = self.seen;
         self.seen += 1;
-        match self.expected {
-            Expected::One | Expected::Confirmation | Expected::SignOfLife => {
-                Some(Reply::One(value))
-            }
-            Expected::Each(count) => {
+        match self.commands {
+            Commands::Each(count) => {
                 self.values.push(value);
                 (self.seen == count).then(|| Reply::Each(std::mem::take(&mut self.values)))
             }
-            Expected::Transaction(count) => self.take_in_transaction(index, count, value),
+            Commands::Transaction(count) => self.take_in_transaction(index, count, value),
         }
     }
 
@@ -95,7 +104,7 @@ mod tests {
     }
 
     fn collect(expected: Expected, values: Vec<Value>) -> Reply {
-        let mut collector = Collector::new(expected);
+        let mut collector = Collector::of(expected).unwrap();
         let last = values.len() - 1;
         for (index, value) in values.into_iter().enumerate() {
             match collector.take(value) {

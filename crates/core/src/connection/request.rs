@@ -1,11 +1,14 @@
 //! One request on its way, from its caller to its reply.
 
+use std::task::Waker;
+
 use redis::Value;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::reply::{Collector, Expected, Reply};
 use super::subscription::Subscription;
+use super::verdict::{Verdict, Waiter, verdict};
+use crate::client_context::WorkToken;
 use crate::{Deadline, Delivery, Error, ErrorKind, InFlight, Result};
 
 /// What a request is, apart from its bytes.
@@ -27,9 +30,10 @@ pub(super) struct Request {
     number: u64,
     expected: Expected,
     subscription: Option<Box<Subscription>>,
-    collector: Collector,
+    /// `None` if it has one reply.
+    collector: Option<Box<Collector>>,
     /// `None` once it has its verdict.
-    waiter: Option<oneshot::Sender<Result<Reply>>>,
+    waiter: Option<Waiter>,
     deadline: Deadline,
     /// How many bytes it has.
     size: usize,
@@ -37,34 +41,30 @@ pub(super) struct Request {
     copy: Option<Box<[u8]>>,
     was_sent: bool,
     /// A closing client waits for the reply, also if the caller does not. `None` once it is withdrawn.
-    in_flight: Option<InFlight>,
+    in_flight: Option<WorkToken>,
     is_unattended: bool,
     /// It is of use on this connection alone, whether or not anybody waits for it.
     is_bound: bool,
 }
 
 impl Request {
-    pub(super) fn new(
-        number: u64,
-        kind: RequestKind,
-        bytes: &[u8],
-    ) -> (Self, oneshot::Receiver<Result<Reply>>) {
-        let (waiter, reply) = oneshot::channel();
+    pub(super) fn new(number: u64, kind: RequestKind, bytes: &[u8]) -> (Self, Verdict) {
+        let (waiter, verdict) = verdict();
         let request = Self {
             number,
             expected: kind.expected,
             subscription: kind.subscription,
-            collector: Collector::new(kind.expected),
+            collector: Collector::of(kind.expected),
             waiter: Some(waiter),
             deadline: kind.in_flight.deadline(),
             size: bytes.len(),
             copy: kind.is_replayed.then(|| bytes.into()),
             was_sent: false,
-            in_flight: Some(kind.in_flight),
+            in_flight: Some(kind.in_flight.into_token()),
             is_unattended: kind.is_unattended,
             is_bound: false,
         };
-        (request, reply)
+        (request, verdict)
     }
 
     /// A question of our own, whose answer is of no interest but that it comes.
@@ -87,7 +87,7 @@ impl Request {
             number: 0,
             expected,
             subscription: None,
-            collector: Collector::new(expected),
+            collector: Collector::of(expected),
             waiter: None,
             deadline: Deadline::after(None),
             size,
@@ -124,7 +124,7 @@ impl Request {
     /// Whether somebody waits for the reply.
     pub(super) fn is_awaited(&self) -> bool {
         let waiter = self.waiter.as_ref();
-        waiter.is_some_and(|waiter| !waiter.is_closed())
+        waiter.is_some_and(Waiter::is_awaited)
     }
 
     /// Whether it is to be sent, if it was not yet.
@@ -165,12 +165,17 @@ impl Request {
         is_due
     }
 
-    /// Takes the next reply, and hands the whole to the caller; returns whether it is complete.
-    pub(super) fn take(&mut self, value: Value) -> bool {
-        let Some(reply) = self.collector.take(value) else {
+    /// Takes the next reply, and hands the whole to the caller, who is then one of `to_wake`; returns whether it
+    /// is complete.
+    pub(super) fn take(&mut self, value: Value, to_wake: &mut Vec<Waker>) -> bool {
+        let reply = match &mut self.collector {
+            None => Some(Reply::One(value)),
+            Some(collector) => collector.take(value),
+        };
+        let Some(reply) = reply else {
             return false;
         };
-        self.settle(Ok(reply));
+        to_wake.extend(self.settle(Ok(reply)));
         true
     }
 
@@ -181,15 +186,14 @@ impl Request {
         } else {
             Delivery::NotSent
         };
-        self.settle(Err(error.with_delivery(delivery)));
+        if let Some(caller) = self.settle(Err(error.with_delivery(delivery))) {
+            caller.wake();
+        }
     }
 
-    fn settle(&mut self, verdict: Result<Reply>) {
+    fn settle(&mut self, verdict: Result<Reply>) -> Option<Waker> {
         self.in_flight = None;
-        if let Some(waiter) = self.waiter.take() {
-            // Nobody listens if the call was cancelled.
-            let _ = waiter.send(verdict);
-        }
+        self.waiter.take()?.settle(verdict)
     }
 
     /// Whether a socket has taken a byte of it, which is lost since.
@@ -207,7 +211,7 @@ impl Request {
         if !self.is_awaited() {
             return None;
         }
-        self.collector = Collector::new(self.expected);
+        self.collector = Collector::of(self.expected);
         self.copy.as_deref()
     }
 }

@@ -7,10 +7,12 @@ use tokio::time::Instant;
 
 use super::PushSink;
 use super::backoff::Backoff;
+use super::busy_poll::BusyPoll;
 use super::driver::Driver;
 use super::handshake::{Greeted, greet};
 use super::multiplexer::{Multiplexer, Pushes};
-use super::outbox::Outbox;
+use super::outbox::{Leading, Outbox};
+use super::wire::Wire;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
 
 /// Serves one outbox.
@@ -24,23 +26,23 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// Starts the task that serves the returned outbox, beginning with the connection that is there.
-    pub(super) fn start(self, greeted: Greeted) -> Arc<Outbox> {
-        let outbox = Outbox::new(self.context.options(), self.context.options().replay());
-        let served = Served::new(&outbox, self.context.closed_error());
-        let driver = self.driver(greeted, &outbox);
+    pub(super) fn start(self, greeted: Greeted) -> Arc<Wire> {
+        let (wire, served) = self.wire();
+        let driver = self.driver(greeted, &served.outbox);
+        let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
         let supervised = Supervised(Arc::clone(&self.context));
         drop(context.spawn(async move {
             let _supervised = supervised;
-            self.serve(driver, served).await;
+            self.serve(&serving, driver, served).await;
         }));
-        outbox
+        wire
     }
 
     /// Starts the task that serves the returned outbox, and connects once there is a request in it.
-    pub(super) fn start_lazily(self) -> Arc<Outbox> {
-        let outbox = Outbox::new(self.context.options(), self.context.options().replay());
-        let served = Served::new(&outbox, self.context.closed_error());
+    pub(super) fn start_lazily(self) -> Arc<Wire> {
+        let (wire, served) = self.wire();
+        let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
         let supervised = Supervised(Arc::clone(&self.context));
         drop(context.spawn(async move {
@@ -50,20 +52,33 @@ impl Supervisor {
             match Box::pin(self.connect_first(&served.outbox)).await {
                 Ok(greeted) => {
                     let driver = self.driver(greeted, &served.outbox);
-                    self.serve(driver, served).await;
+                    self.serve(&serving, driver, served).await;
                 }
                 Err(cause) => self.suspend(served, cause),
             }
         }));
-        outbox
+        wire
     }
 
-    async fn serve(&self, mut driver: Driver, served: Served) {
+    fn wire(&self) -> (Arc<Wire>, Served) {
+        let options = self.context.options();
+        let outbox = Outbox::new(options, options.replay());
+        let served = Served::new(&outbox, self.context.closed_error());
+        let leading = match () {
+            // Where there are messages, a turn could take as long as all listeners' queues take them.
+            () if self.sink.is_some() => Leading::Never,
+            () if options.busy_poll().is_none() => Leading::Alone,
+            () => Leading::Always,
+        };
+        (Wire::new(&outbox, leading), served)
+    }
+
+    async fn serve(&self, wire: &Wire, mut driver: Driver, served: Served) {
         let longest_delay = self.context.options().reconnect_delay();
         let mut backoff = Backoff::new(longest_delay);
         loop {
             let began = Instant::now();
-            let lost = driver.run(|reason| self.lost(&reason)).await;
+            let lost = wire.run(driver, |reason| self.lost(&reason)).await;
             // A server that greets and hangs up is not to be tried again at full speed.
             if began.elapsed() > longest_delay {
                 backoff = Backoff::new(longest_delay);
@@ -100,6 +115,7 @@ impl Supervisor {
             Multiplexer::new(pushes, self.sink.clone()),
             Arc::clone(outbox),
             self.context.options().heartbeat(),
+            BusyPoll::new(&self.context),
             self.context.cut_error(),
         )
     }

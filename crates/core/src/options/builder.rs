@@ -44,6 +44,8 @@ pub struct ClientOptionsBuilder {
     pub(super) suspend_reconnect_on_protocol_failure: bool,
     #[serde(with = "duration")]
     pub(super) heartbeat: Option<Duration>,
+    #[serde(with = "duration")]
+    pub(super) busy_poll: Option<Duration>,
     pub(super) disconnected_behavior: DisconnectedBehavior,
     pub(super) replay: ReplayFilter,
     pub(super) request_queue_size: usize,
@@ -75,6 +77,7 @@ impl Default for ClientOptionsBuilder {
             reconnect_delay: Duration::from_secs(2),
             suspend_reconnect_on_protocol_failure: false,
             heartbeat: Some(Duration::from_secs(15)),
+            busy_poll: Some(Duration::from_micros(50)),
             disconnected_behavior: DisconnectedBehavior::Queue,
             replay: ReplayFilter::none(),
             request_queue_size: 65_536,
@@ -158,6 +161,20 @@ impl ClientOptionsBuilder {
     /// call, and by TCP.
     pub fn heartbeat(mut self, heartbeat: impl Into<Option<Duration>>) -> Self {
         self.heartbeat = heartbeat.into();
+        self
+    }
+
+    /// How long a call may wait awake for replies before its thread is let go, 1 µs to 1 ms. `None` (`"off"` in a
+    /// config file): not at all. Default 50 µs.
+    ///
+    /// A call that waits awake sends its request and takes the replies on its own thread: no other thread has to be
+    /// woken, which often takes longer than a server nearby needs to answer. It costs what it says: the thread is
+    /// busy meanwhile, and an executor's other tasks on that thread wait. Where it does not pay, because the server is
+    /// farther away than this or has more to do, it is all but given up, down to one try in a thousand calls, until it
+    /// pays again. Many calls at the same time take turns: one of them does the work of all. Clients that subscribe
+    /// never do this.
+    pub fn busy_poll(mut self, busy_poll: impl Into<Option<Duration>>) -> Self {
+        self.busy_poll = busy_poll.into();
         self
     }
 

@@ -18,6 +18,9 @@ const USER_TIMEOUT: RangeInclusive<Duration> =
 const HEARTBEAT: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(24 * 60 * 60);
 
+/// One that is longer would be felt by an executor's other tasks.
+const BUSY_POLL: RangeInclusive<Duration> = Duration::from_micros(1)..=Duration::from_millis(1);
+
 impl ClientOptionsBuilder {
     pub(super) fn check(&self) -> Result<()> {
         for (name, timeout) in [
@@ -57,6 +60,7 @@ impl ClientOptionsBuilder {
                 HEARTBEAT,
                 "10ms to 1day, or off",
             ),
+            ("busy_poll", self.busy_poll, BUSY_POLL, "1us to 1ms, or off"),
             (
                 "socket.keepalive",
                 self.socket.keepalive(),

@@ -17,6 +17,7 @@ fn the_defaults() {
     assert_eq!(options.reconnect_delay(), Duration::from_secs(2));
     assert!(!options.suspend_reconnect_on_protocol_failure());
     assert_eq!(options.heartbeat(), Some(Duration::from_secs(15)));
+    assert_eq!(options.busy_poll(), Some(Duration::from_micros(50)));
     assert_eq!(options.replay(), &ReplayFilter::none());
     assert_eq!(options.disconnected_behavior(), DisconnectedBehavior::Queue);
     assert_eq!(options.request_queue_size(), 65_536);
@@ -60,6 +61,7 @@ fn unusual() -> ClientOptions {
         .reconnect_delay(Duration::from_secs(5))
         .suspend_reconnect_on_protocol_failure(true)
         .heartbeat(None)
+        .busy_poll(None)
         .replay(ReplayFilter::commands(["mget", "GET"]))
         .disconnected_behavior(DisconnectedBehavior::Reject)
         .request_queue_size(5)
@@ -90,6 +92,7 @@ fn every_setter_reaches_its_getter() {
     assert_eq!(options.reconnect_delay(), Duration::from_secs(5));
     assert!(options.suspend_reconnect_on_protocol_failure());
     assert_eq!(options.heartbeat(), None);
+    assert_eq!(options.busy_poll(), None);
     assert_eq!(options.replay(), &ReplayFilter::commands(["GET", "MGET"]));
     assert_eq!(
         options.disconnected_behavior(),
@@ -127,6 +130,7 @@ fn the_written_form() {
         "reconnect_delay": "5s",
         "suspend_reconnect_on_protocol_failure": true,
         "heartbeat": "off",
+        "busy_poll": "off",
         "disconnected_behavior": "reject",
         "replay": ["GET", "MGET"],
         "request_queue_size": 5,
@@ -248,6 +252,10 @@ fn values_out_of_range_are_refused() {
             "`heartbeat` is 9ms; it must be 10ms to 1day, or off",
         ),
         (
+            new().busy_poll(Duration::from_millis(2)),
+            "`busy_poll` is 2ms; it must be 1us to 1ms, or off",
+        ),
+        (
             keepalive(Duration::from_millis(999)),
             "`socket.keepalive` is 999ms; it must be 1s to 32767s, or off",
         ),
@@ -294,7 +302,7 @@ fn what_a_file_must_not_say() {
             "unknown field `comand_timeout`, expected one of `connect_timeout`, \
              `command_timeout`, `shutdown_timeout`, `lazy_connect`, `ping_before_activate`, \
              `auto_reconnect`, `reconnect_delay`, `suspend_reconnect_on_protocol_failure`, \
-             `heartbeat`, `disconnected_behavior`, `replay`, \
+             `heartbeat`, `busy_poll`, `disconnected_behavior`, `replay`, \
              `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
              `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
              `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, \

@@ -94,6 +94,9 @@ const NEVER: &[(&str, &str)] = &[
 ];
 
 pub(super) fn rule(name: &[u8], cmd: &Cmd) -> Rule {
+    if !MENTIONED.may_have(name) {
+        return Rule::Shared;
+    }
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     if let Some((_, timeout)) = BLOCKING.iter().find(|(other, _)| is(other)) {
         return match blocking_timeout(timeout, cmd) {
@@ -114,6 +117,48 @@ pub(super) fn rule(name: &[u8], cmd: &Cmd) -> Rule {
         return Rule::Session;
     }
     Rule::Shared
+}
+
+/// Which lengths the names of the tables have, by their first letter. Every call is looked up, and almost none is
+/// in a table.
+struct Names([u32; 26]);
+
+const MENTIONED: Names = {
+    let mut names = Names([0; 26]);
+    let mut index = 0;
+    while index < BLOCKING.len() {
+        names.add(BLOCKING[index].0);
+        index += 1;
+    }
+    index = 0;
+    while index < SESSION.len() {
+        names.add(SESSION[index].0);
+        index += 1;
+    }
+    index = 0;
+    while index < PUB_SUB.len() {
+        names.add(PUB_SUB[index]);
+        index += 1;
+    }
+    index = 0;
+    while index < NEVER.len() {
+        names.add(NEVER[index].0);
+        index += 1;
+    }
+    names
+};
+
+impl Names {
+    const fn add(&mut self, name: &str) {
+        let name = name.as_bytes();
+        self.0[(name[0] - b'A') as usize] |= 1 << name.len();
+    }
+
+    fn may_have(&self, name: &[u8]) -> bool {
+        let first = name.first().map_or(0, u8::to_ascii_uppercase);
+        let lengths = self.0.get(usize::from(first.wrapping_sub(b'A')));
+        lengths.is_some_and(|lengths| name.len() < 32 && lengths & (1 << name.len()) != 0)
+    }
 }
 
 fn container_rule(name: &[u8], subcommand: &[u8]) -> Rule {

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 use super::super::reply::Reply;
 use super::super::request::RequestKind;
 use super::super::subscription::Subscription;
+use super::super::verdict::Verdict;
 use super::*;
 use crate::{Channel, Deadline, Delivery, InFlight};
 
-type Waiter = oneshot::Receiver<Result<Reply>>;
-
 const SIZE: usize = 10;
 
-fn add(multiplexer: &mut Multiplexer, expected: Expected) -> Waiter {
+fn add(multiplexer: &mut Multiplexer, expected: Expected) -> Verdict {
     add_with(multiplexer, expected, None, false)
 }
 
@@ -24,7 +22,7 @@ fn add_with(
     expected: Expected,
     timeout: Option<Duration>,
     is_replayed: bool,
-) -> Waiter {
+) -> Verdict {
     add_kind(
         multiplexer,
         RequestKind {
@@ -37,13 +35,13 @@ fn add_with(
     )
 }
 
-fn add_kind(multiplexer: &mut Multiplexer, kind: RequestKind) -> Waiter {
+fn add_kind(multiplexer: &mut Multiplexer, kind: RequestKind) -> Verdict {
     let (request, reply) = Request::new(0, kind, &[b'x'; SIZE]);
     multiplexer.add([request]);
     reply
 }
 
-fn add_subscription(multiplexer: &mut Multiplexer, channel: Channel, ends: bool) -> Waiter {
+fn add_subscription(multiplexer: &mut Multiplexer, channel: Channel, ends: bool) -> Verdict {
     let reply = add_kind(
         multiplexer,
         RequestKind {
@@ -58,14 +56,14 @@ fn add_subscription(multiplexer: &mut Multiplexer, channel: Channel, ends: bool)
     reply
 }
 
-fn add_sent(multiplexer: &mut Multiplexer, expected: Expected) -> Waiter {
+fn add_sent(multiplexer: &mut Multiplexer, expected: Expected) -> Verdict {
     let reply = add(multiplexer, expected);
     multiplexer.wrote(SIZE);
     reply
 }
 
-fn value(waiter: &mut Waiter) -> Option<Value> {
-    match waiter.try_recv().ok()? {
+fn value(waiter: &mut Verdict) -> Option<Value> {
+    match waiter.try_take()? {
         Ok(Reply::One(value)) => Some(value),
         other => panic!("not one value: {other:?}"),
     }
@@ -295,7 +293,7 @@ fn only_what_the_socket_took_a_byte_of_may_have_run() {
     assert_eq!(value(&mut waiters[0]), Some(Value::Okay));
     assert_eq!(delivery(&mut waiters[1]), Some(Delivery::Unknown));
     assert_eq!((unsent.requests.len(), unsent.bytes.len()), (2, 2 * SIZE));
-    assert!(waiters[2].try_recv().is_err(), "still on its way");
+    assert!(waiters[2].try_take().is_none(), "still on its way");
 }
 
 #[test]
@@ -350,6 +348,6 @@ fn lost() -> Error {
     Error::new(ErrorKind::Disconnected, "lost")
 }
 
-fn delivery(waiter: &mut Waiter) -> Option<Delivery> {
-    waiter.try_recv().unwrap().unwrap_err().delivery()
+fn delivery(waiter: &mut Verdict) -> Option<Delivery> {
+    waiter.try_take().unwrap().unwrap_err().delivery()
 }

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::super::multiplexer::{Unsent, sooner};
-use super::super::reply::{Expected, Reply};
+use super::super::reply::Expected;
 use super::super::request::{Request, RequestKind};
+use super::super::verdict::Verdict;
 use crate::{Error, ErrorKind, Result};
 
 /// How much may be on its way.
@@ -19,10 +19,47 @@ pub(super) struct Limits {
     pub(super) bytes: usize,
 }
 
-/// A request that was left: its number, and where its reply will come.
+/// A request that was left: its number, and where its verdict will be.
 pub(in super::super) struct Left {
     pub(in super::super) number: u64,
-    pub(in super::super) reply: oneshot::Receiver<Result<Reply>>,
+    pub(in super::super) verdict: Verdict,
+    pub(in super::super) role: Role,
+}
+
+/// How many calls at a time a caller does the work for. With more of them it pays that a thread of our own works at
+/// the same time as the callers.
+const LARGEST_ROUND: usize = 24;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    One,
+    Few,
+    Many,
+}
+
+/// What whoever has left a request does for it besides waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Role {
+    /// Nothing: somebody else is to send it, and knows.
+    Follow,
+    /// Wake the driver.
+    Wake,
+    /// Send it at once: no other call is expected.
+    LeadAlone,
+    /// Send it, and what others leave until then, once those had their turn.
+    Lead,
+    /// The same, and wake the driver, which watches who leads.
+    LeadAndWake,
+}
+
+impl Role {
+    pub(in super::super) fn leads(self) -> bool {
+        matches!(self, Self::LeadAlone | Self::Lead | Self::LeadAndWake)
+    }
+
+    pub(in super::super) fn wakes(self) -> bool {
+        matches!(self, Self::Wake | Self::LeadAndWake)
+    }
 }
 
 #[derive(Default)]
@@ -39,6 +76,8 @@ pub(super) struct Queue {
     /// What the driver has, as far as it has said.
     fetched: usize,
     fetched_bytes: usize,
+    /// How many requests waited for a reply, sent or not, when one came last.
+    usual: usize,
 }
 
 impl Queue {
@@ -50,13 +89,22 @@ impl Queue {
         self.earliest
     }
 
+    /// How many calls at a time have waited of late, this one included.
+    pub(super) fn round(&self) -> Round {
+        match self.usual.max(self.requests.len() + self.fetched) {
+            0 | 1 => Round::One,
+            2..=LARGEST_ROUND => Round::Few,
+            _ => Round::Many,
+        }
+    }
+
     /// Adds a request.
     pub(super) fn push(
         &mut self,
         limits: Limits,
         kind: RequestKind,
         encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<Left> {
+    ) -> Result<(u64, Verdict)> {
         // Subscriptions are bounded by the listeners, and are not to be crowded out when they are restored.
         let is_bounded = kind.expected != Expected::Confirmation;
         let is_full = self.requests.len() + self.fetched >= limits.requests;
@@ -86,10 +134,10 @@ impl Queue {
         let number = self.last_number;
         let start = self.bytes.len() - size;
         let own = self.bytes.get(start..).unwrap_or_default();
-        let (request, reply) = Request::new(number, kind, own);
+        let (request, verdict) = Request::new(number, kind, own);
         self.earliest = sooner(self.earliest, request.due());
         self.requests.push_back(request);
-        Ok(Left { number, reply })
+        Ok((number, verdict))
     }
 
     /// Gives up the request of this number, if it is here still.
@@ -120,6 +168,13 @@ impl Queue {
         self.earliest = None;
         self.fetched = in_flight + requests.len();
         self.fetched_bytes = kept + bytes.len();
+    }
+
+    /// Notes that replies came: the driver had `before` requests in flight, and has `now`.
+    pub(super) fn note_replies(&mut self, before: usize, now: usize) {
+        let waiting = before + self.requests.len();
+        self.usual = waiting.max(self.usual - self.usual.div_ceil(8));
+        self.fetched = now;
     }
 
     /// Puts back, to be sent first, what was taken out and not sent. The driver has `in_flight` more.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::request::Request;
 use super::super::ticket::Ticket;
+use super::super::wire::Wire;
 use super::*;
 use crate::{ClientOptionsBuilder, Deadline, ErrorKind};
 
@@ -20,9 +21,13 @@ fn uncounted() -> InFlight {
     InFlight::uncounted(Deadline::after(None))
 }
 
-fn put(outbox: &Arc<Outbox>, name: &str) -> Result<Ticket> {
-    let left = outbox.put(&redis::cmd(name), uncounted())?;
-    Ok(Ticket::new(outbox, left))
+fn put(outbox: &Arc<Outbox>, name: &str) -> Result<Ticket<Arc<Wire>>> {
+    let left = outbox.put(&redis::cmd(name), uncounted(), Leading::Never)?;
+    Ok(ticket(outbox, left))
+}
+
+fn ticket(outbox: &Arc<Outbox>, left: Left) -> Ticket<Arc<Wire>> {
+    Ticket::new(Wire::new(outbox, Leading::Never), left)
 }
 
 /// Takes what the driver has taken back.
@@ -33,14 +38,13 @@ fn unsent(bytes: &str, requests: VecDeque<Request>) -> Unsent {
     }
 }
 
-fn verdict(ticket: Ticket) -> Error {
-    crate::wait(ticket.reply()).unwrap().unwrap_err()
+fn verdict(ticket: Ticket<Arc<Wire>>) -> Error {
+    crate::wait(ticket).unwrap().unwrap_err()
 }
 
 fn fetch(outbox: &Outbox) -> (String, VecDeque<Request>) {
-    let context = std::task::Context::from_waker(std::task::Waker::noop());
     let (mut bytes, mut requests) = (Vec::new(), VecDeque::new());
-    outbox.fetch(&context, &mut bytes, &mut requests, (0, 0));
+    outbox.fetch(&mut bytes, &mut requests, (0, 0));
     (String::from_utf8(bytes).unwrap(), requests)
 }
 
@@ -73,8 +77,8 @@ fn what_was_given_up_while_the_driver_had_it_is_not_sent_later_unless_nobody_was
     let given_up = put(&outbox, "ONE").unwrap();
     let mut cmd = redis::cmd("TWO");
     cmd.set_no_response(true);
-    let told = outbox.put(&cmd, uncounted());
-    Ticket::new(&outbox, told.unwrap()).forget();
+    let told = outbox.put(&cmd, uncounted(), Leading::Never);
+    ticket(&outbox, told.unwrap()).forget();
     let (bytes, requests) = fetch(&outbox);
     drop(given_up);
     outbox.give_back(unsent(&bytes, requests), 0);
@@ -98,16 +102,15 @@ fn what_is_withdrawn_makes_room() {
 fn what_the_driver_has_counts_until_it_is_answered() {
     let outbox = outbox_with(ClientOptions::builder().request_queue_bytes(60));
     let _tickets: Vec<_> = (0..4).map(|_| put(&outbox, "PING").unwrap()).collect();
-    let context = Context::from_waker(std::task::Waker::noop());
     let (mut bytes, mut requests) = (Vec::new(), VecDeque::new());
-    outbox.fetch(&context, &mut bytes, &mut requests, (0, 0));
+    outbox.fetch(&mut bytes, &mut requests, (0, 0));
     assert!(put(&outbox, "PING").is_err(), "four are waited for");
     bytes.clear();
     requests.clear();
-    outbox.fetch(&context, &mut bytes, &mut requests, (2, 50));
+    outbox.fetch(&mut bytes, &mut requests, (2, 50));
     let error = put(&outbox, "PING").map(drop).unwrap_err();
     assert!(error.message().contains("request_queue_bytes"), "{error}");
-    outbox.fetch(&context, &mut bytes, &mut requests, (2, 0));
+    outbox.fetch(&mut bytes, &mut requests, (2, 0));
     put(&outbox, "PING").unwrap();
 }
 
@@ -116,8 +119,10 @@ fn what_is_not_sent_by_its_deadline_fails_and_says_what_it_waited_for() {
     let outbox = outbox();
     outbox.set_down(&Error::new(ErrorKind::Connect, "cannot connect"));
     let late = InFlight::uncounted(Deadline::after(Duration::from_secs(1)));
-    let late = outbox.put(&redis::cmd("ONE"), late).unwrap();
-    let late = Ticket::new(&outbox, late);
+    let late = outbox
+        .put(&redis::cmd("ONE"), late, Leading::Never)
+        .unwrap();
+    let late = ticket(&outbox, late);
     let _waits = put(&outbox, "TWO").unwrap();
     let earliest = outbox.earliest().unwrap();
     outbox.expire(earliest - Duration::from_millis(1));

@@ -1,0 +1,131 @@
+//! A driver at which its own task and callers that wait take turns.
+
+use std::future::poll_fn;
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_util::task::AtomicWaker;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::driver::{Driver, End, Lost};
+use crate::Error;
+
+/// The task does whatever there is to do, however often others come first. Their turns spare threads from being
+/// woken, and nothing depends on them.
+#[derive(Default)]
+pub(super) struct SharedDriver {
+    driver: Mutex<Option<Driver>>,
+    task: AtomicWaker,
+    /// The task came while somebody else had the driver.
+    was_missed: AtomicBool,
+}
+
+impl SharedDriver {
+    /// Runs `driver` until its connection ends, and says why it did.
+    pub(super) async fn run(&self, driver: Driver, lost: impl Fn(String) -> Error) -> Lost {
+        *self.driver.lock() = Some(driver);
+        let running = Running(self);
+        let end = poll_fn(|context| self.poll(context)).await;
+        let ended = running.0.driver.lock().take();
+        Lost::new(ended, end, lost)
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<End> {
+        self.task.register(context.waker());
+        match self.try_take() {
+            Some(mut driver) => driver
+                .as_mut()
+                .map_or(Poll::Pending, |driver| driver.poll(context)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The driver, unless somebody has it who wakes the task afterwards.
+    fn try_take(&self) -> Option<MutexGuard<'_, Option<Driver>>> {
+        self.driver.try_lock().or_else(|| {
+            self.was_missed.store(true, Ordering::SeqCst);
+            self.driver.try_lock()
+        })
+    }
+
+    /// Wakes the task.
+    pub(super) fn wake(&self) {
+        self.task.wake();
+    }
+
+    /// Takes a turn on the calling thread: sends what there is, and then, if that has paid of late, waits awake until
+    /// replies come, whose callers it wakes.
+    pub(super) fn turn(&self) -> Turn {
+        let Some(mut seat) = self.driver.try_lock() else {
+            return Turn::Taken;
+        };
+        let Some(driver) = seat.as_mut() else {
+            return Turn::Taken;
+        };
+        let mut needs_task = driver.send_now();
+        let mut has_replies = false;
+        if !driver.has_ended()
+            && let Some(limit) = driver.busy_poll().next()
+        {
+            let began = Instant::now();
+            has_replies = loop {
+                if driver.receive_now() {
+                    break true;
+                }
+                if driver.has_ended() || began.elapsed() > limit {
+                    break false;
+                }
+                spin_loop();
+                needs_task |= driver.send_now();
+            };
+            driver.busy_poll().note(has_replies);
+        }
+        let answered = std::mem::take(driver.answered());
+        let turn = match (has_replies, driver.is_idle()) {
+            (true, true) => Turn::AllAnswered,
+            (true, false) => Turn::Answered,
+            (false, _) => Turn::Sent,
+        };
+        let has_ended = driver.has_ended();
+        let is_over = turn == Turn::AllAnswered;
+        let is_deferred = is_over && self.was_missed.load(Ordering::SeqCst) && driver.defer_task();
+        // Who waits for replies from now on does it asleep.
+        needs_task |= has_ended || !is_over && driver.is_deferred();
+        drop(seat);
+        // Not before: waking may run code of theirs, which may come here.
+        for caller in answered {
+            caller.wake();
+        }
+        let was_missed = self.was_missed.swap(false, Ordering::SeqCst) && !is_deferred;
+        if was_missed || needs_task {
+            self.task.wake();
+        }
+        turn
+    }
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It was not taken: somebody else had the driver.
+    Taken,
+    /// No reply came.
+    Sent,
+    /// Some replies came, and more are due.
+    Answered,
+    /// All replies came.
+    AllAnswered,
+}
+
+/// A driver that is run. Dropped, it takes the driver along.
+struct Running<'a>(&'a SharedDriver);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let driver = self.0.driver.lock().take();
+        drop(driver);
+        drop(self.0.task.take());
+    }
+}

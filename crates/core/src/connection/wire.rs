@@ -1,0 +1,82 @@
+//! One connection as callers reach it: where they leave requests, and who moves the bytes.
+
+use std::sync::Arc;
+
+use redis::{Cmd, Pipeline};
+
+use super::driver::{Driver, Lost};
+use super::outbox::{Leading, Left, Outbox};
+use super::shared_driver::{SharedDriver, Turn};
+use crate::wait::is_io_thread;
+use crate::{Error, InFlight, Result};
+
+/// An outbox, also while there is no connection, and the driver that empties it while there is one.
+pub(super) struct Wire {
+    outbox: Arc<Outbox>,
+    driver: SharedDriver,
+    leading: Leading,
+}
+
+impl Wire {
+    /// `leading` is when callers may do the work of the driver's task.
+    pub(super) fn new(outbox: &Arc<Outbox>, leading: Leading) -> Arc<Self> {
+        Arc::new(Self {
+            outbox: Arc::clone(outbox),
+            driver: SharedDriver::default(),
+            leading,
+        })
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Leaves one command.
+    pub(super) fn put(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Left> {
+        // One that nobody waits for is sent by nobody either.
+        let leading = match cmd.is_no_response() {
+            true => Leading::Never,
+            false => self.leading(),
+        };
+        self.outbox.put(cmd, in_flight, leading)
+    }
+
+    /// Leaves a pipeline, whose bytes stay together.
+    pub(super) fn put_pipeline(&self, pipeline: &Pipeline, in_flight: InFlight) -> Result<Left> {
+        let leading = self.leading();
+        self.outbox.put_pipeline(pipeline, in_flight, leading)
+    }
+
+    fn leading(&self) -> Leading {
+        // The task is there itself.
+        if is_io_thread() {
+            Leading::Never
+        } else {
+            self.leading
+        }
+    }
+
+    /// Runs `driver` until its connection ends, and says why it did.
+    pub(super) async fn run(&self, driver: Driver, lost: impl Fn(String) -> Error) -> Lost {
+        self.driver.run(driver, lost).await
+    }
+
+    /// Wakes the driver, or who has its place while there is none.
+    pub(super) fn wake(&self) {
+        self.driver.wake();
+        self.outbox.wake();
+    }
+
+    /// Sends what is there and takes what comes, for the caller who leads.
+    pub(super) fn turn(&self) -> Turn {
+        self.driver.turn()
+    }
+
+    /// The request of this number leads no more. The driver goes on if replies are due, and if
+    /// something was left meanwhile.
+    pub(super) fn resign(&self, number: u64, is_due: bool) {
+        if self.outbox.resign(number, is_due) {
+            self.wake();
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! So many typed GETs, one after the other: what callgrind counts the instructions of.
+
+use redis_manager::RedisCommandClient;
+use redis_manager::redis::{AsyncCommands, Cmd, from_redis_value};
+
+use super::{Task, host};
+use crate::contestant::{Contestant, redis_manager::Scripts};
+use crate::item::items;
+use crate::measure::Cost;
+use crate::role::Load;
+use crate::run::Sample;
+
+pub(crate) fn run(task: Task, load: Load) -> Sample {
+    let item = items(1, load.size).remove(0);
+    let key: &[u8] = &item.key;
+    // What it does while it waits is not to be counted.
+    let scripts = Scripts::asleep(load);
+    host().block_on(async {
+        let client: RedisCommandClient = scripts.open_client().await;
+        let mut commands = client.async_commands();
+        commands
+            .set::<_, _, ()>(key, &item.value[..])
+            .await
+            .expect("SET");
+        let cost = Cost::start();
+        for _ in 0..task.calls {
+            let value: Vec<u8> = match task.contestant {
+                Contestant::ThroughAsyncCommands => commands.get(key).await.expect("GET"),
+                Contestant::BareConnection => {
+                    let reply = client.connection().request_async(&Cmd::get(key)).await;
+                    from_redis_value(reply.expect("GET")).expect("a value")
+                }
+                _ => task.no_part(),
+            };
+            assert!(value == item.value, "GET was answered with another value");
+        }
+        cost.of(task.calls)
+    })
+}

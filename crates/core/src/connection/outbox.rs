@@ -1,5 +1,6 @@
 //! Where callers leave their requests for the driver, also while there is no connection.
 
+mod leadership;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -19,10 +20,12 @@ use super::multiplexer::Unsent;
 use super::reply::Expected;
 use super::request::{Request, RequestKind};
 use super::subscription::Subscription;
+use super::verdict::Verdict;
 use crate::{ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, ReplayFilter, Result};
-use queue::{Limits, Queue, Round};
+use leadership::Leadership;
+use queue::{Limits, Queue};
 
-pub(super) use queue::{Left, Role};
+pub(super) use leadership::{Leading, Role};
 
 /// The requests that were made and not fetched by the driver yet, encoded one behind the other.
 pub(super) struct Outbox {
@@ -35,13 +38,11 @@ pub(super) struct Outbox {
     supervisor: AtomicWaker,
 }
 
-/// Whether the caller may send what is there, in the driver's stead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leading {
-    Never,
-    /// If no other call is expected.
-    Alone,
-    Always,
+/// A request that was left: its number, where its verdict will be, and what its caller does for it.
+pub(super) struct Left {
+    pub(super) number: u64,
+    pub(super) verdict: Verdict,
+    pub(super) role: Role,
 }
 
 /// Who takes the requests.
@@ -56,14 +57,7 @@ enum Service {
 
 struct State {
     queue: Queue,
-    /// Whether the driver is asleep, or may be.
-    is_asleep: bool,
-    /// The request of the caller who is to send what is there.
-    leader: Option<u64>,
-    /// Whether the driver does nothing because of the leader.
-    is_waiting: bool,
-    /// Whether the driver looks after the leader from time to time.
-    is_watched: bool,
+    leadership: Leadership,
     service: Service,
     protocol: Option<ProtocolVersion>,
 }
@@ -77,42 +71,15 @@ impl State {
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Left> {
         let (number, verdict) = self.queue.push(limits, kind, encode)?;
-        let role = self.role(leading);
-        if role.leads() {
-            self.leader = Some(number);
-        }
+        let role = match self.service {
+            Service::Up => self.leadership.role(number, leading, self.queue.round()),
+            Service::Down(_) | Service::Ended(_) => Role::Wake,
+        };
         Ok(Left {
             number,
             verdict,
             role,
         })
-    }
-
-    fn role(&mut self, leading: Leading) -> Role {
-        if !matches!(self.service, Service::Up) {
-            return Role::Wake;
-        }
-        let leads = match (leading, self.queue.round()) {
-            (Leading::Never, _) | (_, Round::Many) | (Leading::Alone, Round::Few) => None,
-            (_, Round::One) => Some(Role::LeadAlone),
-            (Leading::Always, Round::Few) if self.is_watched => Some(Role::Lead),
-            (Leading::Always, Round::Few) => Some(Role::LeadAndWake),
-        };
-        match (leads, self.leader) {
-            (Some(_), Some(_)) => Role::Follow,
-            (Some(role), None) => role,
-            (None, _) => {
-                // They are too many for whoever leads.
-                self.leader = None;
-                let is_asleep = std::mem::take(&mut self.is_asleep);
-                let is_waiting = std::mem::take(&mut self.is_waiting);
-                if is_asleep || is_waiting {
-                    Role::Wake
-                } else {
-                    Role::Follow
-                }
-            }
-        }
     }
 }
 
@@ -128,10 +95,7 @@ impl Outbox {
             replay: replay.clone(),
             state: Mutex::new(State {
                 queue: Queue::default(),
-                is_asleep: true,
-                leader: None,
-                is_waiting: false,
-                is_watched: false,
+                leadership: Leadership::new(),
                 service: Service::Down(None),
                 protocol: None,
             }),
@@ -217,24 +181,20 @@ impl Outbox {
 
     /// The request of the caller who leads, if one does: then the driver waits until that resigns.
     pub(super) fn wait_for_leader(&self) -> Option<u64> {
-        let mut state = self.state.lock();
-        state.is_waiting = state.leader.is_some();
-        state.leader
+        self.state.lock().leadership.wait()
     }
 
     /// Notes whether the driver looks after the leader from now on.
     pub(super) fn set_watched(&self, is_watched: bool) {
-        self.state.lock().is_watched = is_watched;
+        self.state.lock().leadership.set_watched(is_watched);
     }
 
     /// The request of this number leads no more, if it did. Returns whether the driver is to be woken, who may wait
     /// for that; `is_due` says whether there are replies to come.
     pub(super) fn resign(&self, number: u64, is_due: bool) -> bool {
         let mut state = self.state.lock();
-        if state.leader == Some(number) {
-            state.leader = None;
-        }
-        !state.queue.is_empty() || is_due && state.is_waiting
+        let is_waiting = state.leadership.resign(number);
+        !state.queue.is_empty() || is_due && is_waiting
     }
 
     /// Notes that replies came: the driver had `before` requests in flight, and has `now`.
@@ -252,10 +212,7 @@ impl Outbox {
         let mut state = self.state.lock();
         if !matches!(state.service, Service::Ended(_)) {
             state.service = Service::Up;
-            state.is_asleep = true;
-            state.leader = None;
-            state.is_waiting = false;
-            state.is_watched = false;
+            state.leadership = Leadership::new();
             state.protocol = Some(protocol);
         }
     }
@@ -268,7 +225,6 @@ impl Outbox {
             Service::Up | Service::Down(_) => {
                 let cause = cause.to_disconnected();
                 state.service = Service::Down(Some(cause.clone()));
-                state.is_asleep = true;
                 if !self.rejects {
                     return;
                 }
@@ -313,14 +269,14 @@ impl Outbox {
     ) -> bool {
         let mut state = self.state.lock();
         state.queue.fetch(bytes, requests, besides);
-        state.is_asleep = requests.is_empty();
+        state.leadership.set_asleep(requests.is_empty());
         !requests.is_empty()
     }
 
     /// Notes that the driver cannot fetch anything at this moment, and is to be woken all the same: when it has to
     /// look at the clock may change.
     pub(super) fn fall_asleep(&self) {
-        self.state.lock().is_asleep = true;
+        self.state.lock().leadership.set_asleep(true);
     }
 
     /// Takes back what was fetched last and not sent, to be sent first. The driver has `in_flight` more.

@@ -8,6 +8,7 @@ use super::super::multiplexer::{Unsent, sooner};
 use super::super::reply::Expected;
 use super::super::request::{Request, RequestKind};
 use super::super::verdict::Verdict;
+use super::leadership::Round;
 use crate::{Error, ErrorKind, Result};
 
 /// How much may be on its way.
@@ -17,49 +18,6 @@ pub(super) struct Limits {
     pub(super) requests: usize,
     /// Bytes that are to be sent, or kept to be sent again.
     pub(super) bytes: usize,
-}
-
-/// A request that was left: its number, and where its verdict will be.
-pub(in super::super) struct Left {
-    pub(in super::super) number: u64,
-    pub(in super::super) verdict: Verdict,
-    pub(in super::super) role: Role,
-}
-
-/// How many calls at a time a caller does the work for. With more of them it pays that a thread of our own works at
-/// the same time as the callers.
-const LARGEST_ROUND: usize = 24;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Round {
-    One,
-    Few,
-    Many,
-}
-
-/// What whoever has left a request does for it besides waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Role {
-    /// Nothing: somebody else is to send it, and knows.
-    Follow,
-    /// Wake the driver.
-    Wake,
-    /// Send it at once: no other call is expected.
-    LeadAlone,
-    /// Send it, and what others leave until then, once those had their turn.
-    Lead,
-    /// The same, and wake the driver, which watches who leads.
-    LeadAndWake,
-}
-
-impl Role {
-    pub(in super::super) fn leads(self) -> bool {
-        matches!(self, Self::LeadAlone | Self::Lead | Self::LeadAndWake)
-    }
-
-    pub(in super::super) fn wakes(self) -> bool {
-        matches!(self, Self::Wake | Self::LeadAndWake)
-    }
 }
 
 #[derive(Default)]
@@ -89,13 +47,9 @@ impl Queue {
         self.earliest
     }
 
-    /// How many calls at a time have waited of late, this one included.
+    /// How many calls at a time have waited of late.
     pub(super) fn round(&self) -> Round {
-        match self.usual.max(self.requests.len() + self.fetched) {
-            0 | 1 => Round::One,
-            2..=LARGEST_ROUND => Round::Few,
-            _ => Round::Many,
-        }
+        Round::of(self.usual.max(self.requests.len() + self.fetched))
     }
 
     /// Adds a request.

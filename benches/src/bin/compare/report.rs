@@ -47,7 +47,7 @@ pub(crate) fn write(run: &Run, folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Notes::default(),
         Err(error) => return Err(error),
     };
-    let charts = folder.join(page::CHARTS);
+    let charts = folder.join(section::CHARTS);
     fs::create_dir_all(&charts)?;
     for section in section::of(run) {
         let chart = Chart::of(run, &section);

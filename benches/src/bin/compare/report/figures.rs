@@ -5,10 +5,9 @@ use crate::run::{ContestantResult, Run, WorkloadResult};
 use super::contestants::{Part, ours, part};
 use super::markdown::{Align, table};
 use super::number;
-use super::page::CHARTS;
 use super::quantity::Quantity;
 use super::rounds::Rounds;
-use super::section::Section;
+use super::section::{CHARTS, Section};
 
 pub(super) fn of(run: &Run, section: &Section<'_>) -> String {
     let mut text = format!("![{}]({CHARTS}/{})\n", section.title, section.chart_file());

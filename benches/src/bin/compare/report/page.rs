@@ -12,8 +12,6 @@ use super::notes::Notes;
 use super::number;
 use super::section;
 
-/// The folder of the charts, beside the page.
-pub(super) const CHARTS: &str = "benchmarks";
 const TARGETS: &str = "The targets";
 
 pub(super) fn render(run: &Run, mut notes: Notes) -> String {

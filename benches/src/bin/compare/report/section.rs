@@ -4,6 +4,9 @@ use crate::run::{Run, WorkloadResult};
 
 use super::number;
 
+/// The folder of the charts, beside the page.
+pub(super) const CHARTS: &str = "benchmarks";
+
 pub(super) struct Section<'run> {
     pub(super) title: String,
     /// What the file of its chart is called.

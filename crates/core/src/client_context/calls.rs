@@ -33,7 +33,7 @@ impl InFlight {
     pub(crate) fn uncounted(deadline: Deadline) -> Self {
         Self {
             deadline,
-            token: super::work::Work::new().begin().expect("it is open"),
+            token: WorkToken::uncounted(),
         }
     }
 }

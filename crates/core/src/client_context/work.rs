@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Counts what is under way. Each call is counted twice, there and back, so that costs one atomic operation each: the
-/// count is that of the references to one value, whose end is the end of all.
+/// Counts what is under way. Every call begins and ends here, so both cost one atomic operation: the count is that of
+/// the references to one value, whose end is the end of all.
 pub(super) struct Work {
     under_way: Weak<UnderWay>,
     /// Keeps `under_way` alive until it is closed.
@@ -15,16 +15,23 @@ pub(super) struct Work {
 }
 
 /// Proof that something is under way.
+#[derive(Debug)]
 pub(crate) struct WorkToken {
     _counted: Arc<UnderWay>,
 }
 
-impl std::fmt::Debug for WorkToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WorkToken")
+#[cfg(test)]
+impl WorkToken {
+    /// One that nobody waits for.
+    pub(crate) fn uncounted() -> Self {
+        let over = CancellationToken::new();
+        Self {
+            _counted: Arc::new(UnderWay { over }),
+        }
     }
 }
 
+#[derive(Debug)]
 struct UnderWay {
     over: CancellationToken,
 }

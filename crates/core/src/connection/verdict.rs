@@ -105,10 +105,11 @@ impl Future for Verdict {
 impl Drop for Verdict {
     fn drop(&mut self) {
         // The request may outlive its caller, whose waker is to go with it.
-        if let Some(slot) = self.0.take()
-            && let Slot::Empty(waker) = &mut *slot.lock()
-        {
-            *waker = None;
-        }
+        let waker = self.0.take().and_then(|slot| match &mut *slot.lock() {
+            Slot::Empty(waker) => waker.take(),
+            Slot::Full(_) => None,
+        });
+        // Not under the lock: it may be the last of its task.
+        drop(waker);
     }
 }

@@ -171,8 +171,8 @@ impl ClientOptionsBuilder {
     /// woken, which often takes longer than a server nearby needs to answer. It costs what it says: the thread is
     /// busy meanwhile, and an executor's other tasks on that thread wait. Where it does not pay, because the server is
     /// farther away than this or has more to do, it is all but given up, down to one try in a thousand calls, until it
-    /// pays again. Many calls at the same time take turns: one of them does the work of all. Clients that subscribe
-    /// never do this.
+    /// pays again; and so it is while clients of the same threads are called in turns. Of a few calls at the same time
+    /// one does the work of all; of many, none. Clients that subscribe never do this.
     pub fn busy_poll(mut self, busy_poll: impl Into<Option<Duration>>) -> Self {
         self.busy_poll = busy_poll.into();
         self

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
@@ -26,20 +26,22 @@ impl SharedDriver {
     /// Runs `driver` until its connection ends, and says why it did.
     pub(super) async fn run(&self, driver: Driver, lost: impl Fn(String) -> Error) -> Lost {
         *self.driver.lock() = Some(driver);
-        let running = Running(self);
-        let end = poll_fn(|context| self.poll(context)).await;
-        let ended = running.0.driver.lock().take();
-        Lost::new(ended, end, lost)
+        let _running = Running(self);
+        let (driver, end) = poll_fn(|context| self.poll(context)).await;
+        Lost::new(driver, end, lost)
     }
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<End> {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<(Option<Driver>, End)> {
         self.task.register(context.waker());
-        match self.try_take() {
-            Some(mut driver) => driver
-                .as_mut()
-                .map_or(Poll::Pending, |driver| driver.poll(context)),
-            None => Poll::Pending,
-        }
+        let Some(mut seat) = self.try_take() else {
+            return Poll::Pending;
+        };
+        let end = match seat.as_mut() {
+            Some(driver) => ready!(driver.poll(context)),
+            None => return Poll::Pending,
+        };
+        // With its end it leaves its seat, or a caller could take a turn at a connection that is not to be trusted.
+        Poll::Ready((seat.take(), end))
     }
 
     /// The driver, unless somebody has it who wakes the task afterwards.

@@ -31,7 +31,11 @@ impl BusyPoll {
         )
     }
 
-    fn of(limit: Option<Duration>, client: ClientId, last_caller: Arc<LastCaller>) -> Self {
+    pub(super) fn of(
+        limit: Option<Duration>,
+        client: ClientId,
+        last_caller: Arc<LastCaller>,
+    ) -> Self {
         Self {
             limit,
             client,

@@ -31,6 +31,15 @@ const KEPT_CAPACITY: usize = 256 * 1024;
 /// How long a caller may lead without getting on. Most do it in microseconds, but nobody can make them.
 const WATCH: Duration = Duration::from_millis(10);
 
+/// What the task looks at while callers lead.
+#[derive(Clone, Copy)]
+struct Watch {
+    /// As in the driver, when it looked last.
+    turns: u64,
+    /// When it looks again.
+    until: Instant,
+}
+
 /// Owns the socket, and the deadlines of what goes over it. However it ends, dropped in the middle included, what was sent gets its verdict, and
 /// what was not goes back into the outbox.
 pub(super) struct Driver {
@@ -51,10 +60,10 @@ pub(super) struct Driver {
     /// Wakes the task, which waits for the socket whoever has the turn.
     task: Waker,
     busy_poll: BusyPoll,
-    /// The caller who leads, and when to look whether it is still the same.
-    watched: Option<(u64, Instant)>,
-    /// The task does not wait for the socket.
-    is_deferred: bool,
+    /// How often callers have looked what is to be sent.
+    turns: u64,
+    /// Set while the task leaves the work to callers.
+    watch: Option<Watch>,
     cause: Error,
 }
 
@@ -84,8 +93,8 @@ impl Driver {
             end: None,
             task: Waker::noop().clone(),
             busy_poll,
-            watched: None,
-            is_deferred: false,
+            turns: 0,
+            watch: None,
             cause: closed,
         }
     }
@@ -109,7 +118,6 @@ impl Driver {
     /// ends.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         self.task.clone_from(context.waker());
-        self.is_deferred = false;
         if let Some(end) = self.end.take() {
             return Poll::Ready(end);
         }
@@ -117,7 +125,12 @@ impl Driver {
         if let Poll::Ready(Some(end)) = self.poll_clock(context) {
             return Poll::Ready(end);
         }
-        while self.is_led() {
+        loop {
+            match self.stand_back() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => return Poll::Ready(End::Lost(error)),
+            }
             if let Some(end) = ready!(self.poll_clock(context)) {
                 return Poll::Ready(end);
             }
@@ -169,7 +182,7 @@ impl Driver {
 
     /// When the task is to be woken.
     fn next_alarm(&self) -> Option<Instant> {
-        sooner(self.next_look(), self.watched.map(|(_, until)| until))
+        sooner(self.next_look(), self.watch.map(|watch| watch.until))
     }
 
     fn look(&mut self, now: Instant) -> Beat {
@@ -195,28 +208,31 @@ impl Driver {
         beat
     }
 
-    /// Whether a caller leads, who then moves the bytes. One that does not get on is led no longer.
-    fn is_led(&mut self) -> bool {
-        let leader = self.outbox.wait_for_leader();
+    /// Whether the task leaves the work to callers. Where they get on, not even the runtime watches the socket, whose
+    /// thread would be woken by each reply that a caller takes.
+    fn stand_back(&mut self) -> io::Result<bool> {
         let now = Instant::now();
-        match (leader, self.watched) {
-            (_, Some((_, until))) if now < until => return leader.is_some(),
-            (Some(leader), Some((same, _))) if leader == same => {
-                self.outbox.resign(leader, false);
-            }
-            (Some(leader), before) => {
-                self.watched = Some((leader, now + WATCH));
-                if before.is_none() {
-                    self.outbox.set_watched(true);
-                }
-                return true;
-            }
-            (None, None) => return false,
-            (None, Some(_)) => {}
+        let is_over = self.watch.is_some_and(|watch| watch.until <= now);
+        let get_on = !is_over || self.watch.is_some_and(|watch| watch.turns != self.turns);
+        if !self.outbox.stand_back(get_on) {
+            self.watch = None;
+            self.socket.attach()?;
+            return Ok(false);
         }
-        self.watched = None;
-        self.outbox.set_watched(false);
-        false
+        if is_over {
+            self.socket.detach()?;
+        }
+        if is_over || self.watch.is_none() {
+            self.watch_until(now + WATCH);
+        }
+        Ok(true)
+    }
+
+    fn watch_until(&mut self, until: Instant) {
+        self.watch = Some(Watch {
+            turns: self.turns,
+            until,
+        });
     }
 
     fn is_writing(&self) -> bool {

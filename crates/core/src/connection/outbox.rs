@@ -179,22 +179,38 @@ impl Outbox {
         self.supervisor.wake();
     }
 
-    /// The request of the caller who leads, if one does: then the driver waits until that resigns.
-    pub(super) fn wait_for_leader(&self) -> Option<u64> {
-        self.state.lock().leadership.wait()
+    /// The task of the driver asks whether it may leave the work to callers who lead. They `get_on`, or have to be
+    /// relieved.
+    pub(super) fn stand_back(&self, get_on: bool) -> bool {
+        self.state.lock().leadership.stand_back(get_on)
     }
 
-    /// Notes whether the driver looks after the leader from now on.
-    pub(super) fn set_watched(&self, is_watched: bool) {
-        self.state.lock().leadership.set_watched(is_watched);
+    /// A caller who leads finds nothing left to do: neither has the task. Returns whether that is so.
+    pub(super) fn send_back(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_done = state.queue.is_empty();
+        if is_done {
+            state.leadership.send_back();
+        }
+        is_done
     }
 
-    /// The request of this number leads no more, if it did. Returns whether the driver is to be woken, who may wait
-    /// for that; `is_due` says whether there are replies to come.
+    /// There is work for the task of the driver, who is to be woken.
+    pub(super) fn call(&self) {
+        self.state.lock().leadership.call();
+    }
+
+    /// The request of this number leads no more, if it did. Returns whether the driver is to be woken, who may have
+    /// left the work to callers; `is_due` says whether there are replies to come.
     pub(super) fn resign(&self, number: u64, is_due: bool) -> bool {
         let mut state = self.state.lock();
-        let is_waiting = state.leadership.resign(number);
-        !state.queue.is_empty() || is_due && is_waiting
+        state.leadership.resign(number);
+        let is_left = !state.queue.is_empty();
+        let wakes = is_left || is_due && state.leadership.is_left_to_callers();
+        if wakes {
+            state.leadership.call();
+        }
+        wakes
     }
 
     /// Notes that replies came: the driver had `before` requests in flight, and has `now`.

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::hint::spin_loop;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -38,7 +39,7 @@ impl SharedDriver {
         };
         let end = match seat.as_mut() {
             Some(driver) => ready!(driver.poll(context)),
-            None => return Poll::Pending,
+            None => End::Lost(io::Error::other("a call panicked that did its work")),
         };
         // With its end it leaves its seat, or a caller could take a turn at a connection that is not to be trusted.
         Poll::Ready((seat.take(), end))
@@ -60,10 +61,16 @@ impl SharedDriver {
     /// Takes a turn on the calling thread: sends what there is, and then, if that has paid of late, waits awake until
     /// replies come, whose callers it wakes.
     pub(super) fn turn(&self) -> Turn {
-        let Some(mut seat) = self.driver.try_lock() else {
+        let Some(driver) = self.driver.try_lock() else {
             return Turn::Taken;
         };
-        let Some(driver) = seat.as_mut() else {
+        let mut seat = Seat {
+            driver,
+            task: &self.task,
+            is_left: false,
+        };
+        let Some(driver) = seat.driver.as_mut() else {
+            seat.is_left = true;
             return Turn::Taken;
         };
         let mut needs_task = driver.send_now();
@@ -90,21 +97,42 @@ impl SharedDriver {
             (true, false) => Turn::Answered,
             (false, _) => Turn::Sent,
         };
-        let has_ended = driver.has_ended();
-        let is_over = turn == Turn::AllAnswered;
-        let is_deferred = is_over && self.was_missed.load(Ordering::SeqCst) && driver.defer_task();
-        // Who waits for replies from now on does it asleep.
-        needs_task |= has_ended || !is_over && driver.is_deferred();
+        needs_task |= driver.has_ended();
+        let is_sent_back = turn == Turn::AllAnswered
+            && !needs_task
+            && self.was_missed.load(Ordering::SeqCst)
+            && driver.send_task_back();
+        if needs_task {
+            driver.call_task();
+        }
+        seat.is_left = true;
         drop(seat);
         // Not before: waking may run code of theirs, which may come here.
         for caller in answered {
             caller.wake();
         }
-        let was_missed = self.was_missed.swap(false, Ordering::SeqCst) && !is_deferred;
+        let was_missed = self.was_missed.swap(false, Ordering::SeqCst) && !is_sent_back;
         if was_missed || needs_task {
             self.task.wake();
         }
         turn
+    }
+}
+
+/// A driver that a caller has for a turn. If that panics, the connection ends with it: nobody could tell where it
+/// left off.
+struct Seat<'a> {
+    driver: MutexGuard<'a, Option<Driver>>,
+    task: &'a AtomicWaker,
+    is_left: bool,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if !self.is_left {
+            drop(self.driver.take());
+            self.task.wake();
+        }
     }
 }
 
@@ -129,5 +157,71 @@ impl Drop for Running<'_> {
         let driver = self.0.driver.lock().take();
         drop(driver);
         drop(self.0.task.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use redis::ProtocolVersion;
+    use tokio::net::TcpStream;
+
+    use super::super::busy_poll::BusyPoll;
+    use super::super::handshake::Greeted;
+    use super::super::multiplexer::{Multiplexer, Pushes};
+    use super::super::outbox::Outbox;
+    use super::super::socket::Socket;
+    use super::*;
+    use crate::resp::{Decoder, DecoderLimits};
+    use crate::{ClientId, ClientOptions, ErrorKind};
+
+    /// A driver in its seat, and its peer.
+    async fn seated() -> (SharedDriver, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (peer, _) = listener.accept().unwrap();
+        let options = ClientOptions::default();
+        let greeted = Greeted {
+            socket: Socket::Tcp(stream.unwrap()),
+            decoder: Decoder::new(DecoderLimits::default()),
+            protocol: ProtocolVersion::RESP3,
+        };
+        let driver = Driver::new(
+            greeted,
+            Multiplexer::new(Pushes::Typed, None),
+            Outbox::new(&options, options.replay()),
+            None,
+            BusyPoll::of(None, ClientId::next(), Arc::default()),
+            Error::new(ErrorKind::Closed, "closed"),
+        );
+        let shared = SharedDriver::default();
+        *shared.driver.lock() = Some(driver);
+        (shared, peer)
+    }
+
+    #[tokio::test]
+    async fn nobody_takes_a_turn_at_a_connection_that_has_ended() {
+        let (shared, mut peer) = seated().await;
+        assert_eq!(shared.turn(), Turn::Sent);
+        peer.write_all(b"+unasked\r\n").unwrap();
+        let (_, end) = poll_fn(|context| shared.poll(context)).await;
+        assert!(matches!(end, End::Broken(_)));
+        assert_eq!(shared.turn(), Turn::Taken);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_panics_ends_the_connection() {
+        let (shared, _peer) = seated().await;
+        let panicked = Seat {
+            driver: shared.driver.lock(),
+            task: &shared.task,
+            is_left: false,
+        };
+        drop(panicked);
+        let (_, end) = poll_fn(|context| shared.poll(context)).await;
+        assert!(matches!(end, End::Lost(_)));
     }
 }

@@ -1,6 +1,6 @@
 //! A stream of bytes to a server.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,21 +10,76 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+/// A socket that the runtime watches, or does not while it is detached: then nobody is woken by what the system
+/// receives, and everything is asked of the system itself.
 pub(super) enum Socket {
     Tcp(TcpStream),
+    DetachedTcp(std::net::TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    #[cfg(unix)]
+    DetachedUnix(std::os::unix::net::UnixStream),
+    /// The runtime could not let go of it, or not take it back.
+    Lost,
 }
 
 impl Socket {
+    /// Has the runtime watch it no longer. It is lost if that fails.
+    pub(super) fn detach(&mut self) -> io::Result<()> {
+        *self = match std::mem::replace(self, Self::Lost) {
+            Self::Tcp(stream) => Self::DetachedTcp(stream.into_std()?),
+            #[cfg(unix)]
+            Self::Unix(stream) => Self::DetachedUnix(stream.into_std()?),
+            detached => detached,
+        };
+        Ok(())
+    }
+
+    /// Has the runtime of the calling task watch it again. It is lost if that fails.
+    pub(super) fn attach(&mut self) -> io::Result<()> {
+        *self = match std::mem::replace(self, Self::Lost) {
+            Self::DetachedTcp(stream) => Self::Tcp(TcpStream::from_std(stream)?),
+            #[cfg(unix)]
+            Self::DetachedUnix(stream) => Self::Unix(UnixStream::from_std(stream)?),
+            attached => attached,
+        };
+        Ok(())
+    }
+
     /// Reads what the system has at this moment. Asks the system itself: what the runtime knows, it learns only
     /// when its thread wakes.
     pub(super) fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        (&*self.system()?).read(bytes)
+    }
+
+    // Through the standard library, which sees to it that a peer who hung up is an error and no signal.
+    fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => (&*SockRef::from(stream)).read(bytes),
+            Self::DetachedTcp(stream) => stream.write(bytes),
             #[cfg(unix)]
-            Self::Unix(stream) => (&*SockRef::from(stream)).read(bytes),
+            Self::DetachedUnix(stream) => stream.write(bytes),
+            _ => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    fn system(&self) -> io::Result<SockRef<'_>> {
+        Ok(match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::DetachedTcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Self::DetachedUnix(stream) => SockRef::from(stream),
+            Self::Lost => return Err(io::ErrorKind::NotConnected.into()),
+        })
+    }
+}
+
+/// That a detached socket would have to wait for: whoever wants to wait attaches it.
+fn unless_it_blocks<T>(outcome: io::Result<T>) -> Poll<io::Result<T>> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        outcome => Poll::Ready(outcome),
     }
 }
 
@@ -38,6 +93,8 @@ impl AsyncRead for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+            detached => unless_it_blocks(detached.read_now(buffer.initialize_unfilled()))
+                .map_ok(|count| buffer.advance(count)),
         }
     }
 }
@@ -52,6 +109,7 @@ impl AsyncWrite for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            detached => unless_it_blocks(detached.write_now(bytes)),
         }
     }
 
@@ -60,6 +118,8 @@ impl AsyncWrite for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_flush(context),
+            // What a system's socket has taken needs no flush.
+            _ => Poll::Ready(Ok(())),
         }
     }
 
@@ -68,6 +128,41 @@ impl AsyncWrite for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            detached => {
+                let ended = detached.system()?.shutdown(std::net::Shutdown::Write);
+                Poll::Ready(ended)
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_detached_socket_carries_on_and_waits_again_once_it_is_attached() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let mut socket = Socket::Tcp(stream.unwrap());
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut byte = [0];
+
+        socket.detach().unwrap();
+        socket.write_all(b"a").await.unwrap();
+        peer.read_exact(&mut byte).unwrap();
+        let nothing = socket.read_now(&mut byte).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+
+        socket.attach().unwrap();
+        let (read, ()) = tokio::join!(socket.read_exact(&mut byte), async {
+            peer.write_all(b"b").unwrap();
+        });
+        read.unwrap();
+        assert_eq!(byte, *b"b");
     }
 }

@@ -14,23 +14,42 @@ const READ_NOW: usize = 1024;
 const READ_MORE_NOW: usize = 16 * 1024;
 
 impl Driver {
-    /// Has the task look in a while, which came while a caller had the turn and found nothing to do. Returns whether
-    /// it will, without being woken.
-    pub(in super::super) fn defer_task(&mut self) -> bool {
-        let task = self.task.clone();
-        let soon = Instant::now() + WATCH;
-        let alarm = self.timer.poll(&mut Context::from_waker(&task), Some(soon));
-        self.is_deferred = alarm.is_pending();
-        self.is_deferred
+    /// Sends the task back, which came while a caller had the turn and found nothing left to do. Returns whether it
+    /// looks again in a while, without being woken.
+    pub(in super::super) fn send_task_back(&mut self) -> bool {
+        let now = Instant::now();
+        let soon = now + WATCH;
+        let next = self.next_look().map_or(soon, |due| due.min(soon));
+        if next <= now || !self.set_alarm(next) || !self.outbox.send_back() {
+            return false;
+        }
+        // Or the next reply would wake its thread as well.
+        if let Err(error) = self.socket.detach() {
+            self.end = Some(End::Lost(error));
+            return false;
+        }
+        self.watch_until(soon);
+        true
     }
 
-    /// Whether the task waits for the clock alone.
-    pub(in super::super) fn is_deferred(&self) -> bool {
-        self.is_deferred
+    /// Has the task woken at `due`. Returns whether it will be.
+    fn set_alarm(&mut self, due: Instant) -> bool {
+        let task = self.task.clone();
+        let mut context = Context::from_waker(&task);
+        // The one before may have gone off without anybody having looked.
+        (0..2).any(|_| self.timer.poll(&mut context, Some(due)).is_pending())
+    }
+
+    /// The task is about to be woken, because there is work for it.
+    pub(in super::super) fn call_task(&self) {
+        if self.watch.is_some() {
+            self.outbox.call();
+        }
     }
 
     /// Sends what is there, for a caller. Returns whether the task has to look after the rest.
     pub(in super::super) fn send_now(&mut self) -> bool {
+        self.turns += 1;
         // As in the task, a reply that nobody asked for is to be found before it is taken for another.
         if self.multiplexer.is_idle() {
             self.receive_now();

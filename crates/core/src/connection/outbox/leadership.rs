@@ -56,16 +56,22 @@ impl Role {
     }
 }
 
+/// What the driver's task does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    /// It moves bytes, or was woken to.
+    Up,
+    /// It waits for the socket, and for the next request that nobody leads.
+    Asleep,
+    /// It leaves the work to those who lead, and only looks from time to time whether they get on.
+    StandsBack,
+}
+
 #[derive(Debug)]
 pub(super) struct Leadership {
     /// The request of the caller who leads.
     leader: Option<u64>,
-    /// Whether the task is asleep, or may be.
-    is_asleep: bool,
-    /// Whether the task does nothing because of the leader.
-    is_waiting: bool,
-    /// Whether the task looks from time to time whether the leader gets on.
-    is_watched: bool,
+    task: Task,
 }
 
 impl Leadership {
@@ -73,9 +79,7 @@ impl Leadership {
     pub(super) fn new() -> Self {
         Self {
             leader: None,
-            is_asleep: true,
-            is_waiting: false,
-            is_watched: false,
+            task: Task::Asleep,
         }
     }
 
@@ -85,48 +89,61 @@ impl Leadership {
             (Leading::Never, _) | (_, Round::Many) | (Leading::Alone, Round::Few) => {
                 // If somebody leads, these are too many for one.
                 self.leader = None;
-                return self.wake_once();
+                let is_up = std::mem::replace(&mut self.task, Task::Up) == Task::Up;
+                return if is_up { Role::Follow } else { Role::Wake };
             }
             _ if self.leader.is_some() => return Role::Follow,
             (_, Round::One) => Role::LeadAlone,
-            (Leading::Always, Round::Few) if self.is_watched => Role::Lead,
+            (Leading::Always, Round::Few) if self.task == Task::StandsBack => Role::Lead,
             (Leading::Always, Round::Few) => Role::LeadAndWake,
         };
         self.leader = Some(number);
         role
     }
 
-    fn wake_once(&mut self) -> Role {
-        let is_asleep = std::mem::take(&mut self.is_asleep);
-        let is_waiting = std::mem::take(&mut self.is_waiting);
-        if is_asleep || is_waiting {
-            Role::Wake
-        } else {
-            Role::Follow
+    /// The task asks whether to leave the work to callers; `get_on` is whether they did since it asked last. If not,
+    /// whoever leads does not any more.
+    pub(super) fn stand_back(&mut self, get_on: bool) -> bool {
+        let is_led = self.leader.is_some() || self.task == Task::StandsBack;
+        if !get_on {
+            self.leader = None;
         }
+        let stands_back = is_led && get_on;
+        self.task = if stands_back {
+            Task::StandsBack
+        } else {
+            Task::Up
+        };
+        stands_back
     }
 
-    /// The request of the caller who leads, if one does: then the task waits until that resigns.
-    pub(super) fn wait(&mut self) -> Option<u64> {
-        self.is_waiting = self.leader.is_some();
-        self.leader
+    /// A caller who leads has found nothing left to do, although the task came: it need not.
+    pub(super) fn send_back(&mut self) {
+        self.task = Task::StandsBack;
     }
 
-    /// The request of this number leads no more, if it did. Returns whether the task waits for that.
-    pub(super) fn resign(&mut self, number: u64) -> bool {
+    /// The request of this number leads no more, if it did.
+    pub(super) fn resign(&mut self, number: u64) {
         if self.leader == Some(number) {
             self.leader = None;
         }
-        self.is_waiting
     }
 
-    pub(super) fn set_watched(&mut self, is_watched: bool) {
-        self.is_watched = is_watched;
+    /// The task is about to be woken because there is work for it. Returns whether it had left it to others.
+    pub(super) fn call(&mut self) -> bool {
+        std::mem::replace(&mut self.task, Task::Up) == Task::StandsBack
     }
 
-    /// Whether the task is to be woken by the next request that nobody leads.
+    /// Whether the task has left the work to others.
+    pub(super) fn is_left_to_callers(&self) -> bool {
+        self.task == Task::StandsBack
+    }
+
+    /// Whether the task is to be woken by the next request that nobody leads. Of no account while it stands back.
     pub(super) fn set_asleep(&mut self, is_asleep: bool) {
-        self.is_asleep = is_asleep;
+        if self.task != Task::StandsBack {
+            self.task = if is_asleep { Task::Asleep } else { Task::Up };
+        }
     }
 }
 
@@ -139,14 +156,35 @@ mod tests {
         let mut led = Leadership::new();
         assert_eq!(led.role(1, Leading::Always, Round::One), Role::LeadAlone);
         assert_eq!(led.role(2, Leading::Always, Round::Few), Role::Follow);
-        assert!(!led.resign(1), "the task has not come meanwhile");
+        led.resign(1);
         assert_eq!(led.role(3, Leading::Always, Round::Few), Role::LeadAndWake);
-        assert_eq!(led.wait(), Some(3));
-        led.set_watched(true);
-        assert!(led.resign(3));
+        assert!(led.stand_back(true));
+        led.resign(3);
         assert_eq!(led.role(4, Leading::Always, Round::Few), Role::Lead);
         led.resign(3);
-        assert_eq!(led.wait(), Some(4), "another one resigned");
+        assert_eq!(led.role(5, Leading::Always, Round::Few), Role::Follow);
+    }
+
+    #[test]
+    fn the_task_stands_back_while_callers_lead_and_until_it_is_called() {
+        let mut led = Leadership::new();
+        assert!(!led.stand_back(true), "nobody leads");
+        led.role(1, Leading::Always, Round::Few);
+        assert!(led.stand_back(true));
+        led.resign(1);
+        assert!(led.stand_back(true), "others may lead next");
+        assert!(led.call());
+        assert!(!led.stand_back(true));
+        assert!(!led.call());
+    }
+
+    #[test]
+    fn who_does_not_get_on_leads_no_more() {
+        let mut led = Leadership::new();
+        led.role(1, Leading::Always, Round::Few);
+        assert!(led.stand_back(true));
+        assert!(!led.stand_back(false));
+        assert_eq!(led.role(2, Leading::Always, Round::One), Role::LeadAlone);
     }
 
     #[test]
@@ -165,13 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn too_many_for_one_are_the_tasks_also_if_it_waits_for_who_led() {
+    fn too_many_for_one_are_the_tasks_also_if_it_stands_back() {
         let mut led = Leadership::new();
         led.set_asleep(false);
         assert!(led.role(1, Leading::Always, Round::Few).leads());
-        assert_eq!(led.wait(), Some(1));
+        assert!(led.stand_back(true));
+        led.set_asleep(true);
         assert_eq!(led.role(2, Leading::Always, Round::Many), Role::Wake);
-        assert_eq!(led.wait(), None);
+        assert!(!led.stand_back(true));
     }
 
     #[test]

@@ -156,3 +156,21 @@ fn one_that_rejects_keeps_nothing_for_later_while_it_is_down() {
     outbox.set_up(ProtocolVersion::RESP3);
     assert!(put(&outbox, "FOUR").is_err(), "it has ended");
 }
+
+#[test]
+fn whoever_leads_and_is_dropped_leaves_the_rest_to_others() {
+    let outbox = outbox();
+    outbox.set_up(ProtocolVersion::RESP3);
+    let lead = |name| outbox.put(&redis::cmd(name), uncounted(), Leading::Always);
+    let leader = lead("A").unwrap();
+    let number = leader.number;
+    assert!(leader.role.leads());
+    let follower = lead("B").unwrap();
+    assert_eq!(follower.role, Role::Follow);
+    drop(ticket(&outbox, leader));
+    assert!(
+        outbox.resign(number, false),
+        "somebody is woken for the rest"
+    );
+    assert!(lead("C").unwrap().role.leads());
+}

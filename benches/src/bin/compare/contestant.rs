@@ -22,11 +22,12 @@ pub(crate) enum Contestant {
     RawSocket,
     TokioBroadcast,
     ThroughAsyncCommands,
+    TypedBareConnection,
     BareConnection,
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::RedisManager,
         Self::RedisManagerAsync,
         Self::RedisManagerAsleep,
@@ -39,6 +40,7 @@ impl Contestant {
         Self::RawSocket,
         Self::TokioBroadcast,
         Self::ThroughAsyncCommands,
+        Self::TypedBareConnection,
         Self::BareConnection,
     ];
 
@@ -56,6 +58,7 @@ impl Contestant {
             Self::RawSocket => "raw socket",
             Self::TokioBroadcast => "tokio broadcast",
             Self::ThroughAsyncCommands => "through async_commands()",
+            Self::TypedBareConnection => "typed on core's connection",
             Self::BareConnection => "bare connection of core",
         }
     }

@@ -68,6 +68,9 @@ pub(super) fn about(contestant: &str) -> &'static str {
         "raw socket" => "requests encoded beforehand, replies compared as bytes: the limit",
         "tokio broadcast" => "`tokio::sync::broadcast` and a task for each receiver",
         "through async_commands()" => "a typed call of the facade",
+        "typed on core's connection" => {
+            "the same call with nothing between the traits of `redis` and `Connection::request_async`"
+        }
         "bare connection of core" => "`Connection::request_async` of `redis-manager-core`",
         _ => "",
     }

@@ -65,7 +65,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("fan-out to 100 listeners", "fanout/100", Cpu, AtMost(0.5), BROADCAST),
     target("fan-out to 100 listeners", "fanout/100", Rate, AtLeast(2.0), BROADCAST).of("redis-manager async"),
     target("fan-out to 100 listeners", "fanout/100", Cpu, AtMost(0.5), BROADCAST).of("redis-manager async"),
-    target("typed call", "instructions/typed-call", Instructions, AtMost(1.03), Named("bare connection of core"))
+    target("typed call", "instructions/typed-call", Instructions, AtMost(1.03), Named("typed on core's connection"))
         .of("through async_commands()"),
     target("open and close 1 000 clients", "open-close/1000", Time, AtMost(1.1), REDIS_RS),
     target("1 000 clients", "memory/1000", Memory, AtMost(1.1), REDIS_RS),

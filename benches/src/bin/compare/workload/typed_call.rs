@@ -1,7 +1,8 @@
 //! So many typed GETs, one after the other: what callgrind counts the instructions of.
 
-use redis_manager::RedisCommandClient;
-use redis_manager::redis::{AsyncCommands, Cmd, from_redis_value};
+use redis_manager::redis::aio::ConnectionLike;
+use redis_manager::redis::{AsyncCommands, Cmd, Pipeline, RedisFuture, Value, from_redis_value};
+use redis_manager::{Connection, RedisCommandClient};
 
 use super::{Task, host};
 use crate::contestant::{Contestant, redis_manager::Scripts};
@@ -9,6 +10,28 @@ use crate::item::items;
 use crate::measure::Cost;
 use crate::role::Load;
 use crate::run::Sample;
+
+/// The least that the traits of `redis` need.
+struct Bare(Connection);
+
+impl ConnectionLike for Bare {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move { Ok(self.0.request_async(cmd).await?) })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        _offset: usize,
+        _count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move { Ok(self.0.request_pipeline_async(pipeline).await?) })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.0.database()
+    }
+}
 
 pub(crate) fn run(task: Task, load: Load) -> Sample {
     let item = items(1, load.size).remove(0);
@@ -18,6 +41,7 @@ pub(crate) fn run(task: Task, load: Load) -> Sample {
     host().block_on(async {
         let client: RedisCommandClient = scripts.open_client().await;
         let mut commands = client.async_commands();
+        let mut bare = Bare(client.connection().clone());
         commands
             .set::<_, _, ()>(key, &item.value[..])
             .await
@@ -26,6 +50,7 @@ pub(crate) fn run(task: Task, load: Load) -> Sample {
         for _ in 0..task.calls {
             let value: Vec<u8> = match task.contestant {
                 Contestant::ThroughAsyncCommands => commands.get(key).await.expect("GET"),
+                Contestant::TypedBareConnection => bare.get(key).await.expect("GET"),
                 Contestant::BareConnection => {
                     let reply = client.connection().request_async(&Cmd::get(key)).await;
                     from_redis_value(reply.expect("GET")).expect("a value")

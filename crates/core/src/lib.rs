@@ -15,6 +15,7 @@
 
 mod basic_client;
 mod callback;
+mod callback_threads;
 mod channel;
 mod client_context;
 mod client_id;

@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::callback_threads::CallbackThreads;
 use crate::last_caller::LastCaller;
 use crate::wait::mark_io_thread;
 use crate::{Error, ErrorKind, Result};
@@ -37,7 +38,7 @@ pub struct ClientResources(Arc<Runtimes>);
 
 struct Runtimes {
     io: Handle,
-    sync_callbacks: Handle,
+    sync_callbacks: Arc<CallbackThreads>,
     async_callbacks: Handle,
     owned: Mutex<Vec<Runtime>>,
     last_caller: Arc<LastCaller>,
@@ -45,6 +46,7 @@ struct Runtimes {
 
 impl Runtimes {
     fn shut_down(&self) {
+        self.sync_callbacks.close();
         for runtime in self.owned.lock().drain(..) {
             // The only way to end a runtime that neither blocks nor panics where blocking is not
             // allowed; a callback that never returns keeps its thread, and nothing can change that.
@@ -133,7 +135,19 @@ impl ClientResources {
 
     /// Queues `callback` for a callback thread. It may block.
     pub fn spawn_sync_callback(&self, callback: impl FnOnce() + Send + 'static) {
-        drop(self.0.sync_callbacks.spawn_blocking(callback));
+        let mut callback = Some(callback);
+        self.0.sync_callbacks.queue(Box::new(move || {
+            if let Some(callback) = callback.take() {
+                callback();
+            }
+            false
+        }));
+    }
+
+    /// Queues `turn` for a callback thread, and for as long as it returns true again, behind the others that wait. It
+    /// may block.
+    pub fn spawn_sync_turns(&self, turn: impl FnMut() -> bool + Send + 'static) {
+        self.0.sync_callbacks.queue(Box::new(turn));
     }
 
     /// Starts `callback` on the callback runtime.
@@ -226,7 +240,7 @@ impl ClientResourcesBuilder {
             .map_err(thread_error)?;
         Ok(ClientResources(Arc::new(Runtimes {
             io: io.handle().clone(),
-            sync_callbacks: callbacks.handle().clone(),
+            sync_callbacks: CallbackThreads::new(callbacks.handle().clone(), self.callback_threads),
             async_callbacks: self
                 .async_callbacks
                 .unwrap_or_else(|| callbacks.handle().clone()),

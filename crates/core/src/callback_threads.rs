@@ -1,0 +1,301 @@
+//! Which callbacks wait for a thread, and when one is called.
+//!
+//! A thread that is called takes one callback after the other until none waits. One thread at a time is on its way,
+//! and calls the next one when it arrives and leaves others waiting: so whoever blocks holds up nobody while a
+//! thread is free, and callbacks that are quick are not handed to threads that must be woken for each.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+/// After how long another thread is called because the one before has not come: all are busy, or the system gave none.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A callback; returns whether it is to run again, after the others that wait.
+type Turns = Box<dyn FnMut() -> bool + Send>;
+
+/// What a thread does that was called.
+type Arrival = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct CallbackThreads {
+    this: Weak<Self>,
+    runtime: Handle,
+    /// Starts a thread or wakes one. May panic.
+    start: fn(&Handle, Arrival),
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    waiting: VecDeque<Turns>,
+    /// How many threads are on their way.
+    called: usize,
+    called_at: Instant,
+    /// How many threads there can be.
+    threads: usize,
+    is_closed: bool,
+}
+
+impl CallbackThreads {
+    /// On the blocking threads of `runtime`, of which it allows so many.
+    pub(crate) fn new(runtime: Handle, threads: usize) -> Arc<Self> {
+        Self::started_by(runtime, threads, |runtime, arrival| {
+            drop(runtime.spawn_blocking(arrival));
+        })
+    }
+
+    fn started_by(runtime: Handle, threads: usize, start: fn(&Handle, Arrival)) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            runtime,
+            start,
+            queue: Mutex::new(Queue::new(threads)),
+        })
+    }
+
+    /// Has `turns` run, again and again for as long as it returns true.
+    pub(crate) fn queue(&self, turns: Turns) {
+        let (refused, needs_call) = {
+            let mut queue = self.queue.lock();
+            (queue.add(turns), queue.needs_call())
+        };
+        if needs_call {
+            self.call();
+        }
+        // Not under the lock: what a callback holds may come here when it is dropped.
+        drop(refused);
+    }
+
+    /// Forgets what waits, and takes nothing any more.
+    pub(crate) fn close(&self) {
+        let waiting = {
+            let mut queue = self.queue.lock();
+            queue.is_closed = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        drop(waiting);
+    }
+
+    fn call(&self) {
+        // It may never come, and then it is not to keep what waits.
+        let this = Weak::clone(&self.this);
+        let arrival = Box::new(move || {
+            if let Some(this) = this.upgrade() {
+                this.arrive();
+            }
+        });
+        // Tokio panics if the system gives not even the first thread, and this may be an I/O thread.
+        let called = catch_unwind(AssertUnwindSafe(|| (self.start)(&self.runtime, arrival)));
+        if called.is_err() {
+            self.call_later();
+        }
+    }
+
+    /// Calls again after a while. Perhaps no other callback comes that would.
+    fn call_later(&self) {
+        tracing::error!("the system gives no thread for callbacks; they wait");
+        let this = Weak::clone(&self.this);
+        drop(self.runtime.spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            if let Some(this) = this.upgrade()
+                && this.queue.lock().needs_call_again()
+            {
+                this.call();
+            }
+        }));
+    }
+
+    fn arrive(&self) {
+        self.queue.lock().arrived();
+        while let Some(mut turns) = self.next() {
+            // Whoever panics was told of it; this thread has others to run.
+            let again = catch_unwind(AssertUnwindSafe(&mut turns));
+            if let Ok(true) = again {
+                // This thread will take it, if no other does before.
+                let refused = self.queue.lock().add(turns);
+                drop(refused);
+            }
+        }
+    }
+
+    /// What runs next, on a thread that may be kept by it: another one is called for the rest.
+    fn next(&self) -> Option<Turns> {
+        let (turns, needs_call) = {
+            let mut queue = self.queue.lock();
+            let turns = queue.waiting.pop_front()?;
+            (turns, queue.needs_call())
+        };
+        if needs_call {
+            self.call();
+        }
+        Some(turns)
+    }
+}
+
+impl Queue {
+    fn new(threads: usize) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            called: 0,
+            called_at: Instant::now(),
+            threads,
+            is_closed: false,
+        }
+    }
+
+    /// Adds `turns`, or returns it if nothing is taken any more.
+    fn add(&mut self, turns: Turns) -> Option<Turns> {
+        if self.is_closed {
+            return Some(turns);
+        }
+        self.waiting.push_back(turns);
+        None
+    }
+
+    /// Whether a thread is to be called, which is noted.
+    fn needs_call(&mut self) -> bool {
+        match self.called {
+            0 => self.needs_call_again(),
+            // Of more it could have no use.
+            called if called >= self.threads => false,
+            _ => self.called_at.elapsed() >= PATIENCE && self.needs_call_again(),
+        }
+    }
+
+    /// The same, though others may be on their way.
+    fn needs_call_again(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            return false;
+        }
+        self.called += 1;
+        self.called_at = Instant::now();
+        true
+    }
+
+    fn arrived(&mut self) {
+        self.called = self.called.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    /// Only to catch a hang.
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn runtime(threads: usize) -> Runtime {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(threads)
+            .enable_time()
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn one_thread_is_called_at_a_time_and_another_if_it_does_not_come() {
+        let mut queue = Queue::new(2);
+        assert!(!queue.needs_call());
+        assert!(queue.add(Box::new(|| false)).is_none());
+        assert!(queue.needs_call());
+        assert!(!queue.needs_call());
+        queue.called_at = Instant::now().checked_sub(PATIENCE).unwrap();
+        assert!(queue.needs_call());
+        queue.called_at = Instant::now().checked_sub(PATIENCE).unwrap();
+        assert!(!queue.needs_call());
+        queue.arrived();
+        queue.arrived();
+        assert!(queue.needs_call());
+    }
+
+    #[test]
+    fn one_that_blocks_holds_up_no_other_while_a_thread_is_free() {
+        let runtime = runtime(2);
+        let threads = CallbackThreads::new(runtime.handle().clone(), 2);
+        let (release, released) = mpsc::channel::<()>();
+        let (started, starts) = mpsc::channel();
+        threads.queue(Box::new(move || {
+            started.send(()).unwrap();
+            let _ = released.recv();
+            false
+        }));
+        starts.recv_timeout(LONG).unwrap();
+        for _ in 0..100 {
+            let (run, ran) = mpsc::channel();
+            threads.queue(Box::new(move || run.send(()).is_err()));
+            ran.recv_timeout(LONG).unwrap();
+        }
+        drop(release);
+    }
+
+    #[test]
+    fn who_runs_again_does_so_behind_the_others_and_a_panic_ends_nobody_else() {
+        let runtime = runtime(1);
+        let threads = CallbackThreads::new(runtime.handle().clone(), 1);
+        let (release, released) = mpsc::channel::<()>();
+        threads.queue(Box::new(move || {
+            let _ = released.recv();
+            panic!("deliberate")
+        }));
+        let (run, ran) = mpsc::channel();
+        for name in ["a", "b"] {
+            let (run, mut left) = (run.clone(), 2);
+            threads.queue(Box::new(move || {
+                run.send(name).unwrap();
+                left -= 1;
+                left > 0
+            }));
+        }
+        drop(release);
+        let order = [(); 4].map(|()| ran.recv_timeout(LONG).unwrap());
+        assert_eq!(order, ["a", "b", "a", "b"]);
+    }
+
+    #[test]
+    fn what_the_system_gives_no_thread_for_runs_once_it_does() {
+        static TRIES: AtomicUsize = AtomicUsize::new(0);
+        let runtime = runtime(1);
+        let start = |runtime: &Handle, arrival| {
+            assert!(TRIES.fetch_add(1, Ordering::Relaxed) > 1, "deliberate");
+            drop(runtime.spawn_blocking(arrival));
+        };
+        let threads = CallbackThreads::started_by(runtime.handle().clone(), 1, start);
+        let (run, ran) = mpsc::channel();
+        threads.queue(Box::new(move || run.send(()).is_err()));
+        ran.recv_timeout(LONG).unwrap();
+        assert_eq!(TRIES.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn closed_it_keeps_nothing() {
+        let runtime = runtime(1);
+        let threads = CallbackThreads::new(runtime.handle().clone(), 1);
+        let held = Arc::new(());
+        let hold = || {
+            let held = Arc::clone(&held);
+            Box::new(move || Arc::strong_count(&held) == 0)
+        };
+        let (release, released) = mpsc::channel::<()>();
+        let (started, starts) = mpsc::channel();
+        threads.queue(Box::new(move || {
+            started.send(()).unwrap();
+            let _ = released.recv();
+            false
+        }));
+        starts.recv_timeout(LONG).unwrap();
+        threads.queue(hold());
+        threads.close();
+        threads.queue(hold());
+        assert_eq!(Arc::strong_count(&held), 1);
+        drop(release);
+    }
+}

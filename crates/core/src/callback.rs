@@ -32,6 +32,7 @@ pub struct CallbackScope {
 impl CallbackScope {
     /// Begins a scope.
     #[must_use]
+    #[inline]
     pub fn enter() -> Self {
         DEPTH.set(DEPTH.get() + 1);
         Self {
@@ -41,6 +42,7 @@ impl CallbackScope {
 }
 
 impl Drop for CallbackScope {
+    #[inline]
     fn drop(&mut self) {
         DEPTH.set(DEPTH.get() - 1);
     }

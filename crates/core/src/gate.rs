@@ -1,6 +1,7 @@
 //! What stands between a script and a new client once the script is being unloaded.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,8 @@ use crate::{Error, ErrorKind, Result};
 pub struct Gate {
     script: String,
     shut: CancellationToken,
+    /// That `shut` says so. Each call of a listener looks at it.
+    is_shut: AtomicBool,
     passes: TaskTracker,
 }
 
@@ -41,18 +44,21 @@ impl Gate {
         Self {
             script: script.to_owned(),
             shut: CancellationToken::new(),
+            is_shut: AtomicBool::new(false),
             passes: TaskTracker::new(),
         }
     }
 
     /// Whether clients may be opened.
     #[must_use]
+    #[inline]
     pub fn is_open(&self) -> bool {
-        !self.shut.is_cancelled()
+        !self.is_shut.load(Ordering::Acquire)
     }
 
     /// Shuts the gate for good. Does not wait; shutting it again does nothing.
     pub fn shut(&self) {
+        self.is_shut.store(true, Ordering::Release);
         self.shut.cancel();
         self.passes.close();
     }
@@ -64,14 +70,14 @@ impl Gate {
     /// [`ErrorKind::ScriptUnloaded`] if the gate is shut.
     pub fn pass(&self) -> Result<GatePass> {
         // The pass is counted before the gate is looked at: whoever shuts the gate in between then
-        // waits for it.
+        // waits for it. So it is the token that is asked, which a lock keeps in that order.
         let pass = GatePass {
             _token: self.passes.token(),
         };
-        if self.is_open() {
-            Ok(pass)
-        } else {
+        if self.shut.is_cancelled() {
             Err(self.refusal())
+        } else {
+            Ok(pass)
         }
     }
 

@@ -263,13 +263,10 @@ impl Driver {
 
     fn receive(&mut self) -> Result<()> {
         let before = self.multiplexer.len();
-        let mut has_answered = false;
-        while let Some(value) = self.decoder.next_value()? {
-            has_answered |= self.multiplexer.receive(value)?;
-        }
-        if let Some(first) = self.decoder.begun() {
-            self.multiplexer.begin(first)?;
-        }
+        let received = self.receive_values();
+        // Also what came before an error.
+        self.multiplexer.flush();
+        let has_answered = received?;
         self.outbox.note_replies(before, self.multiplexer.len());
         let now = Instant::now();
         self.last_heard = now;
@@ -280,6 +277,18 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether there were replies among them.
+    fn receive_values(&mut self) -> Result<bool> {
+        let mut has_answered = false;
+        while let Some(value) = self.decoder.next_value()? {
+            has_answered |= self.multiplexer.receive(value)?;
+        }
+        if let Some(first) = self.decoder.begun() {
+            self.multiplexer.begin(first)?;
+        }
+        Ok(has_answered)
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

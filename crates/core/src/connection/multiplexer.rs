@@ -158,6 +158,13 @@ impl Multiplexer {
         Ok(true)
     }
 
+    /// Tells the sink that this is what there was to receive at this time.
+    pub(super) fn flush(&self) {
+        if let Some(sink) = &self.sink {
+            sink.flush();
+        }
+    }
+
     /// The callers to be woken because of what was received. Waking may run code of theirs.
     pub(super) fn answered(&mut self) -> &mut Vec<Waker> {
         &mut self.answered

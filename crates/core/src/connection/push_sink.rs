@@ -13,6 +13,9 @@ pub trait PushSink: Send + Sync + 'static {
     /// Takes a published message, or another push that nobody asked for.
     fn push(&self, push: PushInfo);
 
+    /// What the connection has read so far was taken: whatever was kept to be passed on together goes out.
+    fn flush(&self) {}
+
     /// The server has confirmed a subscription to `channel`: what is pushed from here on is all of it.
     fn subscribed(&self, channel: &Channel) {
         let _ = channel;

@@ -1,48 +1,63 @@
 //! What waits for one listener, within bounds.
 
+mod limits;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+mod walk;
+
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
 
-use redis_manager_core::{ClientOptions, Error, ErrorKind, Gap, Overflow, Result};
+use redis_manager_core::{Gap, Overflow};
 
-use crate::{ListenerEvent, Message};
+use crate::ListenerEvent;
+use crate::burst::Burst;
 
-/// How much may wait, and what happens to what is too much.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QueueLimits {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-    pub(crate) overflow: Overflow,
-}
-
-impl QueueLimits {
-    pub(crate) fn new(options: &ClientOptions) -> Self {
-        Self {
-            messages: options.listener_queue_size(),
-            bytes: options.listener_queue_bytes(),
-            overflow: options.overflow(),
-        }
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        for (name, limit) in [("queue_size", self.messages), ("queue_bytes", self.bytes)] {
-            if limit == 0 {
-                let message = format!("a listener's `{name}` is 0; it must be at least 1");
-                return Err(Error::new(ErrorKind::InvalidArgument, message));
-            }
-        }
-        Ok(())
-    }
-}
+pub(crate) use limits::QueueLimits;
+use walk::Cursor;
+pub(crate) use walk::Walk;
 
 /// Messages in the order they came, bounded by count and by bytes, and the gaps between them.
 ///
+/// They come in bursts, which are shared with the queues of other listeners, and are heard one at a time. Each counts for
+/// itself: one waits until its turn comes, and it is messages that are dropped, not bursts.
+///
+/// What is dropped, or was heard, of a burst goes once nothing of it waits. Therefore a queue keeps at most twice what
+/// waits, and the first burst: of one that it takes less than half of it makes a copy, and what is taken out later is
+/// taken from the first.
+///
 /// No gap is ever dropped. There is at most one between two messages, and so no more than messages.
 pub(crate) struct EventQueue {
-    events: VecDeque<ListenerEvent>,
+    events: VecDeque<Queued>,
+    /// How many messages are in `events`, and what they weigh.
     messages: usize,
     bytes: usize,
+    /// The burst that is walked through, before all others.
+    walked: Option<Part>,
+    cursor: Arc<Cursor>,
     dropped: u64,
     limits: QueueLimits,
+}
+
+enum Queued {
+    Part(Part),
+    Gap(Gap),
+}
+
+/// Messages of one burst that follow each other.
+struct Part {
+    burst: Burst,
+    range: Range<usize>,
+    bytes: usize,
+}
+
+/// What comes next: messages to walk through, or a gap.
+pub(crate) enum Next {
+    Walk(Walk),
+    Gap(Gap),
 }
 
 impl EventQueue {
@@ -51,81 +66,89 @@ impl EventQueue {
             events: VecDeque::new(),
             messages: 0,
             bytes: 0,
+            walked: None,
+            cursor: Cursor::new(),
             dropped: 0,
             limits,
         }
     }
 
-    /// Adds `message`, dropping what the overflow policy says.
-    pub(crate) fn push(&mut self, message: Message) {
-        if self.limits.overflow == Overflow::DropOldest && message.size() <= self.limits.bytes {
-            while !self.has_room_for(&message) && self.drop_oldest() {}
+    /// Adds the messages of `burst`, dropping what the overflow policy says. Returns how many were dropped so far, each
+    /// time that the number has doubled: soon at first, and never often.
+    pub(crate) fn push(&mut self, burst: &Burst) -> Vec<u64> {
+        if self.has_room_for(burst) {
+            self.messages += burst.messages().len();
+            self.bytes += burst.size();
+            self.events.push_back(Queued::Part(Part::whole(burst)));
+            return Vec::new();
         }
-        if self.has_room_for(&message) {
-            self.bytes += message.size();
-            self.messages += 1;
-            self.events.push_back(ListenerEvent::Message(message));
-        } else {
-            self.dropped += 1;
+        self.withdraw();
+        let mut doubled = Vec::new();
+        for index in 0..burst.messages().len() {
+            let before = self.dropped;
+            self.push_one(burst, index);
+            // One message may push out several, so the number need not stop at a power of two.
+            if self.dropped.checked_ilog2() != before.checked_ilog2() {
+                doubled.push(self.dropped);
+            }
         }
+        self.copy_if_few(burst);
+        doubled
     }
 
     /// Adds `gap` behind what is there.
     pub(crate) fn push_gap(&mut self, gap: Gap) {
         let gap = match self.events.pop_back() {
-            Some(ListenerEvent::Gap(earlier)) => earlier.merge(gap),
-            Some(message) => {
-                self.events.push_back(message);
+            Some(Queued::Gap(earlier)) => earlier.merge(gap),
+            Some(part) => {
+                self.events.push_back(part);
                 gap
             }
             None => gap,
         };
-        self.events.push_back(ListenerEvent::Gap(gap));
+        self.events.push_back(Queued::Gap(gap));
     }
 
-    fn has_room_for(&self, message: &Message) -> bool {
-        self.messages < self.limits.messages
-            && self.bytes.saturating_add(message.size()) <= self.limits.bytes
-    }
-
-    /// Drops the oldest message, and no gap; returns whether there was one.
-    fn drop_oldest(&mut self) -> bool {
-        match self.pop() {
-            Some(ListenerEvent::Message(_)) => {
-                self.dropped += 1;
-                true
+    /// What comes next, if anything waits. Messages are left here until the walk reaches them.
+    pub(crate) fn next(&mut self) -> Option<Next> {
+        self.release();
+        if self.walked.is_none() {
+            match self.events.pop_front()? {
+                Queued::Gap(gap) => return Some(Next::Gap(gap)),
+                Queued::Part(part) => {
+                    self.messages -= part.range.len();
+                    self.bytes -= part.bytes;
+                    self.cursor.set(part.range.start);
+                    self.walked = Some(part);
+                }
             }
-            Some(ListenerEvent::Gap(gap)) => {
-                let dropped = self.drop_oldest();
-                let gap = match self.events.pop_front() {
-                    Some(ListenerEvent::Gap(later)) => gap.merge(later),
-                    Some(message) => {
-                        self.events.push_front(message);
-                        gap
-                    }
-                    None => gap,
-                };
-                self.events.push_front(ListenerEvent::Gap(gap));
-                dropped
-            }
-            None => false,
         }
+        let part = self.walked.as_ref()?;
+        let walk = Walk::new(part.burst.clone(), part.range.end, &self.cursor);
+        Some(Next::Walk(walk))
     }
 
+    /// Takes out what comes next.
     pub(crate) fn pop(&mut self) -> Option<ListenerEvent> {
-        let event = self.events.pop_front()?;
-        if let ListenerEvent::Message(message) = &event {
-            self.messages -= 1;
-            self.bytes -= message.size();
+        self.withdraw();
+        if let Some(gap) = self.pop_gap() {
+            return Some(ListenerEvent::Gap(gap));
         }
-        Some(event)
+        let (burst, index) = self.pop_message()?;
+        let message = burst.messages().get(index)?;
+        Some(ListenerEvent::Message(message.clone()))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty()
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        self.release();
+        self.walked.is_none() && self.events.is_empty()
     }
 
+    /// Forgets what waits, and ends a walk.
     pub(crate) fn clear(&mut self) {
+        self.cursor.withdraw();
+        self.walked = None;
         self.events = VecDeque::new();
         self.messages = 0;
         self.bytes = 0;
@@ -135,127 +158,147 @@ impl EventQueue {
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
+
+    /// Whether there is certainly room for all of `burst`.
+    fn has_room_for(&self, burst: &Burst) -> bool {
+        let (messages, bytes) = match &self.walked {
+            Some(part) => (
+                part.range.end.saturating_sub(self.cursor.next()),
+                part.bytes,
+            ),
+            None => (0, 0),
+        };
+        let messages = self.messages + messages + burst.messages().len();
+        let bytes = self
+            .bytes
+            .saturating_add(bytes)
+            .saturating_add(burst.size());
+        messages <= self.limits.messages && bytes <= self.limits.bytes
+    }
+
+    /// Forgets the burst that was walked through to its end.
+    fn release(&mut self) {
+        let next = self.cursor.next();
+        self.walked.take_if(|part| next >= part.range.end);
+    }
+
+    /// Ends a walk: what it has not reached waits with the others.
+    fn withdraw(&mut self) {
+        let next = self.cursor.withdraw();
+        let Some(mut part) = self.walked.take() else {
+            return;
+        };
+        part.range.start = next;
+        if !part.range.is_empty() {
+            part.bytes = part.burst.size_of(part.range.clone());
+            self.messages += part.range.len();
+            self.bytes += part.bytes;
+            self.events.push_front(Queued::Part(part));
+        }
+    }
+
+    fn push_one(&mut self, burst: &Burst, index: usize) {
+        let size = burst.size_of(index..index + 1);
+        let limits = self.limits;
+        let has_room = |queue: &Self| {
+            queue.messages < limits.messages && queue.bytes.saturating_add(size) <= limits.bytes
+        };
+        if limits.overflow == Overflow::DropOldest && size <= limits.bytes {
+            while !has_room(self) && self.drop_oldest() {}
+        }
+        if !has_room(self) {
+            self.dropped += 1;
+            return;
+        }
+        self.messages += 1;
+        self.bytes += size;
+        match self.events.back_mut() {
+            Some(Queued::Part(last)) if last.burst.is_same(burst) && last.range.end == index => {
+                last.range.end += 1;
+                last.bytes += size;
+            }
+            _ => self.events.push_back(Queued::Part(Part {
+                burst: burst.clone(),
+                range: index..index + 1,
+                bytes: size,
+            })),
+        }
+    }
+
+    /// Drops the oldest message, and no gap; returns whether there was one.
+    fn drop_oldest(&mut self) -> bool {
+        let gap = self.pop_gap();
+        let dropped = self.pop_message().is_some();
+        self.dropped += u64::from(dropped);
+        if let Some(gap) = gap {
+            let gap = match self.pop_gap() {
+                Some(later) => gap.merge(later),
+                None => gap,
+            };
+            self.events.push_front(Queued::Gap(gap));
+        }
+        dropped
+    }
+
+    /// Takes out the first gap, if no message comes before it.
+    fn pop_gap(&mut self) -> Option<Gap> {
+        match self.events.pop_front()? {
+            Queued::Gap(gap) => Some(gap),
+            part @ Queued::Part(_) => {
+                self.events.push_front(part);
+                None
+            }
+        }
+    }
+
+    /// Takes out the first message, if no gap comes before it.
+    fn pop_message(&mut self) -> Option<(Burst, usize)> {
+        let Some(Queued::Part(part)) = self.events.front_mut() else {
+            return None;
+        };
+        let index = part.range.next()?;
+        let size = part.burst.size_of(index..index + 1);
+        part.bytes -= size;
+        self.messages -= 1;
+        self.bytes -= size;
+        let burst = part.burst.clone();
+        if part.range.is_empty() {
+            self.events.pop_front();
+        }
+        Some((burst, index))
+    }
+
+    /// Keeps of `burst`, which was pushed last, a copy if less than half of it waits.
+    fn copy_if_few(&mut self, burst: &Burst) {
+        let backwards = self.events.iter_mut().rev();
+        let parts = backwards.map_while(|queued| match queued {
+            Queued::Part(part) if part.burst.is_same(burst) => Some(part),
+            _ => None,
+        });
+        let parts: Vec<_> = parts.collect();
+        let messages: usize = parts.iter().map(|part| part.range.len()).sum();
+        let bytes: usize = parts.iter().map(|part| part.bytes).sum();
+        if messages * 2 < burst.messages().len() || bytes * 2 < burst.size() {
+            for part in parts {
+                part.copy();
+            }
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, SystemTime};
-
-    use super::*;
-
-    fn queue(messages: usize, bytes: usize, overflow: Overflow) -> EventQueue {
-        EventQueue::new(QueueLimits {
-            messages,
-            bytes,
-            overflow,
-        })
-    }
-
-    fn push_all(queue: &mut EventQueue, payloads: &[&str]) {
-        for payload in payloads {
-            queue.push(Message::new("", *payload));
+impl Part {
+    fn whole(burst: &Burst) -> Self {
+        Self {
+            burst: burst.clone(),
+            range: 0..burst.messages().len(),
+            bytes: burst.size(),
         }
     }
 
-    fn gap(since: u64, until: u64) -> Gap {
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        Gap::new("", at(since), at(until))
-    }
-
-    /// Messages as their text, gaps as their seconds.
-    fn drain(queue: &mut EventQueue) -> Vec<String> {
-        let mut events = Vec::new();
-        while let Some(event) = queue.pop() {
-            events.push(match event {
-                ListenerEvent::Message(message) => message.payload_str().unwrap().to_owned(),
-                ListenerEvent::Gap(gap) => {
-                    let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH);
-                    let [since, until] =
-                        [gap.since, gap.until].map(|at| seconds(at).unwrap().as_secs());
-                    format!("{since}-{until}")
-                }
-            });
-        }
-        assert_eq!((queue.messages, queue.bytes), (0, 0));
-        events
-    }
-
-    #[test]
-    fn the_oldest_go_first() {
-        let mut queue = queue(2, 100, Overflow::DropOldest);
-        push_all(&mut queue, &["a", "b", "c", "d"]);
-        assert_eq!(drain(&mut queue), ["c", "d"]);
-        assert_eq!(queue.dropped(), 2);
-    }
-
-    #[test]
-    fn or_the_newest() {
-        let mut queue = queue(2, 100, Overflow::DropNewest);
-        push_all(&mut queue, &["a", "b", "c", "d"]);
-        assert_eq!(drain(&mut queue), ["a", "b"]);
-        assert_eq!(queue.dropped(), 2);
-    }
-
-    #[test]
-    fn bytes_bound_it_as_well() {
-        let mut queue = queue(100, 4, Overflow::DropOldest);
-        push_all(&mut queue, &["aa", "bb", "ccc"]);
-        assert_eq!(drain(&mut queue), ["ccc"]);
-        assert_eq!(queue.dropped(), 2);
-    }
-
-    #[test]
-    fn a_message_that_can_never_fit_costs_no_other() {
-        let mut queue = queue(100, 4, Overflow::DropOldest);
-        push_all(&mut queue, &["aa", "too long"]);
-        assert_eq!(drain(&mut queue), ["aa"]);
-        assert_eq!(queue.dropped(), 1);
-    }
-
-    #[test]
-    fn a_gap_stands_where_messages_are_missing() {
-        let mut queue = queue(100, 100, Overflow::DropOldest);
-        push_all(&mut queue, &["a"]);
-        queue.push_gap(gap(1, 2));
-        push_all(&mut queue, &["b"]);
-        queue.push_gap(gap(3, 4));
-        queue.push_gap(gap(5, 6));
-        assert_eq!(drain(&mut queue), ["a", "1-2", "b", "3-6"]);
-    }
-
-    #[test]
-    fn no_gap_is_dropped_with_the_messages_around_it() {
-        let mut queue = queue(1, 100, Overflow::DropOldest);
-        queue.push_gap(gap(1, 2));
-        push_all(&mut queue, &["a"]);
-        queue.push_gap(gap(3, 4));
-        push_all(&mut queue, &["b"]);
-        assert_eq!(queue.events.len(), 2);
-        assert_eq!(drain(&mut queue), ["1-4", "b"]);
-        assert_eq!(queue.dropped(), 1);
-    }
-
-    #[test]
-    fn gaps_take_no_more_room_than_messages() {
-        for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
-            let mut queue = queue(3, 100, overflow);
-            for second in 0..100 {
-                push_all(&mut queue, &["a"]);
-                queue.push_gap(gap(second, second + 1));
-            }
-            assert!(queue.events.len() <= 7, "{}", queue.events.len());
-            assert_eq!(queue.dropped(), 97);
-        }
-    }
-
-    #[test]
-    fn a_queue_needs_room() {
-        let mut limits = QueueLimits::new(&ClientOptions::default());
-        limits.check().unwrap();
-        limits.messages = 0;
-        assert_eq!(
-            limits.check().unwrap_err().message(),
-            "a listener's `queue_size` is 0; it must be at least 1"
-        );
+    /// Lets go of the rest of the burst.
+    fn copy(&mut self) {
+        let some = self.burst.messages().get(self.range.clone());
+        self.burst = Burst::new(some.unwrap_or_default());
+        self.range = 0..self.burst.messages().len();
     }
 }

@@ -21,6 +21,8 @@
 //! # Ok(()) }
 //! ```
 
+mod arrivals;
+mod burst;
 mod callback;
 mod client;
 mod event_queue;

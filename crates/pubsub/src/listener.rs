@@ -5,6 +5,7 @@
 
 mod pull;
 mod run;
+mod turn;
 mod watch;
 
 use std::any::Any;
@@ -20,9 +21,12 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::ListenerResult;
+use crate::burst::Burst;
 use crate::callback::Callback;
-use crate::event_queue::{EventQueue, QueueLimits};
-use crate::{ListenerResult, Message};
+use crate::event_queue::{EventQueue, Next, QueueLimits};
+pub(crate) use turn::Turn;
+use watch::Calls;
 
 pub(crate) struct Listener {
     id: ListenerId,
@@ -31,6 +35,7 @@ pub(crate) struct Listener {
     wants_gaps: bool,
     context: Arc<ClientContext>,
     state: Mutex<State>,
+    calls: Calls,
     idle: Notify,
 }
 
@@ -53,8 +58,6 @@ struct State {
     scheduled: bool,
     /// A run is under way and holds the callback, or a pulled call is.
     running: bool,
-    /// When the call began that runs, or that ran last in this run.
-    call_began: Option<Instant>,
     /// A task looks after the time that calls take.
     is_watched: bool,
     callback: Option<Callback>,
@@ -88,12 +91,12 @@ impl Listener {
                 active: true,
                 scheduled: false,
                 running: false,
-                call_began: None,
                 is_watched: false,
                 callback,
                 abort: None,
                 puller: None,
             }),
+            calls: Calls::default(),
             idle: Notify::new(),
         })
     }
@@ -114,16 +117,14 @@ impl Listener {
         self.state.lock().queue.dropped()
     }
 
-    /// Queues `message`. Called on an I/O thread.
-    pub(crate) fn deliver(self: &Arc<Self>, message: Message) {
-        let (before, after) = self.enqueue(|queue| queue.push(message));
-        // Each time the number has doubled: soon at first, and never a flood of events. One message may
-        // push out several, so the number need not stop at a power of two.
-        if after.checked_ilog2() != before.checked_ilog2() {
+    /// Queues the messages of `burst`. Called on an I/O thread.
+    pub(crate) fn deliver(self: &Arc<Self>, burst: &Burst) {
+        let totals = self.enqueue(|queue| queue.push(burst));
+        for total in totals.unwrap_or_default() {
             self.context.emit(ClientEvent::MessagesDropped {
                 channel: self.channel.clone(),
                 listener: self.id,
-                total: after,
+                total,
             });
         }
     }
@@ -135,23 +136,17 @@ impl Listener {
         }
     }
 
-    /// Changes the queue, sees to it that it is emptied, and says how many messages were dropped before and
-    /// after.
-    fn enqueue(self: &Arc<Self>, change: impl FnOnce(&mut EventQueue)) -> (u64, u64) {
-        let (schedule, puller, dropped) = {
+    /// Changes the queue, and sees to it that it is emptied; `None` if nothing comes any more.
+    fn enqueue<T>(self: &Arc<Self>, change: impl FnOnce(&mut EventQueue) -> T) -> Option<T> {
+        let (schedule, puller, changed) = {
             let mut state = self.state.lock();
             if !state.active {
-                return (0, 0);
+                return None;
             }
-            let before = state.queue.dropped();
-            change(&mut state.queue);
+            let changed = change(&mut state.queue);
             let pulled = self.mode == Mode::Pulled;
             let schedule = !pulled && !std::mem::replace(&mut state.scheduled, true);
-            (
-                schedule,
-                state.puller.take(),
-                (before, state.queue.dropped()),
-            )
+            (schedule, state.puller.take(), changed)
         };
         if schedule {
             self.schedule();
@@ -159,7 +154,17 @@ impl Listener {
         if let Some(puller) = puller {
             puller.wake();
         }
-        dropped
+        Some(changed)
+    }
+
+    /// What a run hears next.
+    fn next(&self) -> Option<Next> {
+        let mut state = self.state.lock();
+        if self.may_call(&state) {
+            state.queue.next()
+        } else {
+            None
+        }
     }
 
     /// Whether a call may start.

@@ -83,7 +83,8 @@ impl<T: Delivered> ListenerBuilder<T> {
     }
 
     /// How many bytes of messages may wait for it, at least 1: payload and channel of each. Default: the
-    /// client's option `listener_queue_bytes`. A message that is larger alone is dropped.
+    /// client's option [`listener_queue_bytes`](redis_manager_core::ClientOptionsBuilder::listener_queue_bytes),
+    /// which tells what is kept besides. A message that is larger alone is dropped.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes;
         self

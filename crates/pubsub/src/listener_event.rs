@@ -29,10 +29,68 @@ pub enum ListenerEvent {
     Gap(Gap),
 }
 
+/// An event that stays where it is for the time of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum EventRef<'a> {
+    Message(&'a Message),
+    Gap(&'a Gap),
+}
+
+impl EventRef<'_> {
+    pub(crate) fn to_event(self) -> ListenerEvent {
+        match self {
+            Self::Message(message) => ListenerEvent::Message(message.clone()),
+            Self::Gap(gap) => ListenerEvent::Gap(gap.clone()),
+        }
+    }
+}
+
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for crate::Message {}
-    impl Sealed for super::ListenerEvent {}
+    use super::{EventRef, ListenerEvent, Message};
+    use crate::ListenerResult;
+
+    pub trait Sealed: Sized {
+        /// Calls `function` for `event`, if it is one that it takes.
+        fn hear(
+            event: EventRef<'_>,
+            function: impl FnOnce(&Self) -> ListenerResult,
+        ) -> ListenerResult;
+
+        /// The event, if it is one of these.
+        fn from_ref(event: EventRef<'_>) -> Option<Self>;
+    }
+
+    impl Sealed for Message {
+        fn hear(
+            event: EventRef<'_>,
+            function: impl FnOnce(&Self) -> ListenerResult,
+        ) -> ListenerResult {
+            match event {
+                EventRef::Message(message) => function(message),
+                EventRef::Gap(_) => Ok(()),
+            }
+        }
+
+        fn from_ref(event: EventRef<'_>) -> Option<Self> {
+            match event {
+                EventRef::Message(message) => Some(message.clone()),
+                EventRef::Gap(_) => None,
+            }
+        }
+    }
+
+    impl Sealed for ListenerEvent {
+        fn hear(
+            event: EventRef<'_>,
+            function: impl FnOnce(&Self) -> ListenerResult,
+        ) -> ListenerResult {
+            function(&event.to_event())
+        }
+
+        fn from_ref(event: EventRef<'_>) -> Option<Self> {
+            Some(event.to_event())
+        }
+    }
 }
 
 /// What a listener takes: a [`Message`], or a [`ListenerEvent`] if it wants to know of gaps too.

@@ -134,6 +134,11 @@ impl Message {
         })
     }
 
+    /// What it came by: the pattern, or the channel.
+    pub(crate) fn subscription(&self) -> &[u8] {
+        self.pattern().unwrap_or(self.channel())
+    }
+
     /// How much it weighs in a queue that is bounded by bytes.
     pub(crate) fn size(&self) -> usize {
         let pattern = self.0.pattern.as_ref().map_or(0, Vec::len);

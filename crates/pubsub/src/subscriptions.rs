@@ -14,6 +14,8 @@ use redis_manager_core::{
 };
 
 use crate::Message;
+use crate::arrivals::Arrivals;
+use crate::burst::Burst;
 use crate::listener::Listener;
 use crate::subscription_table::{Confirmed, Restored, Step, StepNumber, SubscriptionTable};
 
@@ -28,6 +30,8 @@ pub(crate) struct Subscriptions {
     /// Listeners that left the table and may be running still; closing waits for them too. Changed
     /// only while `table` is locked.
     leaving: Mutex<Vec<Arc<Listener>>>,
+    /// What was read and is not passed on yet. Only whoever reads the connection comes here.
+    arrivals: Mutex<Arrivals>,
     /// `None` until it is open.
     connection: OnceLock<Connection>,
 }
@@ -39,6 +43,7 @@ impl Subscriptions {
             context: Arc::clone(context),
             table: Mutex::new(Some(SubscriptionTable::new())),
             leaving: Mutex::default(),
+            arrivals: Mutex::default(),
             connection: OnceLock::new(),
         })
     }
@@ -82,15 +87,17 @@ impl Subscriptions {
         leaving.extend_from_slice(listeners);
     }
 
-    /// Queues `message` for everybody who listens to it. Called on an I/O thread.
-    fn deliver(&self, kind: ChannelKind, message: &Message) {
-        let name = message.pattern().unwrap_or(message.channel());
+    /// Queues `burst` for everybody who listens to it. Called on an I/O thread.
+    fn deliver(&self, kind: ChannelKind, burst: &Burst) {
+        let Some(first) = burst.messages().first() else {
+            return;
+        };
         let listeners = match &*self.table.lock() {
-            Some(table) => table.listeners(kind, name),
+            Some(table) => table.listeners(kind, first.subscription()),
             None => None,
         };
         for (_, listener) in listeners.iter().flat_map(|listeners| listeners.iter()) {
-            listener.deliver(message.clone());
+            listener.deliver(burst);
         }
     }
 
@@ -223,15 +230,32 @@ struct Settling {
 impl PushSink for Subscriptions {
     fn push(&self, push: PushInfo) {
         if push.kind == PushKind::SUnsubscribe {
+            self.flush();
             if let Some(Value::BulkString(name)) = push.data.first() {
                 self.note_end(&Channel::shard(name), SubscriptionTable::ended);
             }
-        } else if let Some((kind, message)) = Message::from_push(push) {
-            self.deliver(kind, &message);
+        } else if let Some((kind, message)) = Message::from_push(push)
+            && self.arrivals.lock().add(kind, message)
+        {
+            self.flush();
+        }
+    }
+
+    fn flush(&self) {
+        let arrived = {
+            let mut arrivals = self.arrivals.lock();
+            if arrivals.is_empty() {
+                return;
+            }
+            arrivals.take()
+        };
+        for (kind, burst) in arrived {
+            self.deliver(kind, &burst);
         }
     }
 
     fn subscribed(&self, channel: &Channel) {
+        self.flush();
         let confirmed = match &mut *self.table.lock() {
             Some(table) => table.subscribed(channel, SystemTime::now()),
             None => return,
@@ -253,10 +277,12 @@ impl PushSink for Subscriptions {
     }
 
     fn unsubscribed(&self, channel: &Channel) {
+        self.flush();
         self.note_end(channel, SubscriptionTable::unsubscribed);
     }
 
     fn disconnected(&self, last_heard: SystemTime) {
+        self.flush();
         let untold = match &mut *self.table.lock() {
             Some(table) => table.disconnected(last_heard),
             None => return,

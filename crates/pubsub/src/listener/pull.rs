@@ -37,7 +37,8 @@ impl Listener {
         let begin = |state: &mut State| {
             // Under the same lock: whoever unregisters it waits for the call, or there is none.
             state.running = true;
-            self.note_call(state);
+            self.calls.begin();
+            self.watch_calls(state);
         };
         let Some(event) = ready!(self.poll_take(context, begin)) else {
             return Poll::Ready(());
@@ -73,7 +74,7 @@ impl Listener {
     fn end_call(&self, context: &Context<'_>) {
         let mut state = self.state.lock();
         state.running = false;
-        state.call_began = None;
+        self.calls.end();
         let waits = state.active && state.queue.is_empty();
         if waits {
             await_next(state, context);

@@ -1,20 +1,15 @@
 //! How a callback comes to run on the callback runtime.
 //!
-//! The first message in an idle listener schedules a run, on a callback thread or as a task; a run takes messages
-//! one at a time, so that they stay in order, and after some it queues up again behind the other listeners.
+//! The first message in an idle listener schedules runs, on callback threads or in a task; a run takes messages one at
+//! a time, so that they stay in order, and after some it queues up again behind the other listeners.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use redis_manager_core::{CallbackScope, as_callback};
+use redis_manager_core::CallbackScope;
 
+use super::turn::Turn;
 use super::{Listener, Mode};
-use crate::ListenerEvent;
 use crate::callback::Callback;
-
-/// How many messages one run takes before other listeners have their turn.
-const RUN_LENGTH: usize = 64;
 
 impl Listener {
     pub(super) fn schedule(self: &Arc<Self>) {
@@ -27,39 +22,31 @@ impl Listener {
             let run = resources.spawn_async_callback(listener.run_async());
             state.abort = Some(run.abort_handle());
         } else {
-            resources.spawn_sync_callback(move || listener.run_sync());
+            resources.spawn_sync_turns(move || listener.run_sync());
         }
     }
 
-    fn run_sync(self: Arc<Self>) {
+    /// Runs once, and returns whether it is to run again.
+    fn run_sync(self: &Arc<Self>) -> bool {
         let _scope = CallbackScope::enter();
         let Some(mut run) = Run::begin(self) else {
-            return;
+            return false;
         };
-        for _ in 0..RUN_LENGTH {
-            let Some(event) = run.next() else {
-                return;
-            };
-            if let Some(Callback::Sync(function)) = &mut run.callback {
-                let outcome = catch_unwind(AssertUnwindSafe(|| function(event)));
-                run.listener.report(outcome);
-            }
+        if let Some(Callback::Sync(callback)) = &mut run.callback {
+            callback.run(&mut Turn::new(&run.listener));
         }
+        run.end()
     }
 
     async fn run_async(self: Arc<Self>) {
-        let Some(run) = Run::begin(self) else {
-            return;
-        };
-        for _ in 0..RUN_LENGTH {
-            let Some(event) = run.next() else {
-                return;
-            };
-            if let Some(Callback::Async(function)) = &run.callback {
-                let call = as_callback(async { function(event).await });
-                let outcome = AssertUnwindSafe(call).catch_unwind().await;
-                run.listener.report(outcome);
+        while let Some(run) = Run::begin(&self) {
+            if let Some(Callback::Async(callback)) = &run.callback {
+                callback.run(Turn::new(&run.listener)).await;
             }
+            if !run.end() {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -68,43 +55,42 @@ impl Listener {
 struct Run {
     listener: Arc<Listener>,
     callback: Option<Callback>,
+    has_ended: bool,
 }
 
 impl Run {
-    fn begin(listener: Arc<Listener>) -> Option<Self> {
+    fn begin(listener: &Arc<Listener>) -> Option<Self> {
         let callback = {
             let mut state = listener.state.lock();
             let callback = state.callback.take();
             state.running = callback.is_some();
+            if state.running {
+                listener.watch_calls(&mut state);
+            }
             callback
         };
         // Without a callback it was unregistered before its turn came.
         callback.map(|callback| Self {
-            listener,
+            listener: Arc::clone(listener),
             callback: Some(callback),
+            has_ended: false,
         })
     }
 
-    fn next(&self) -> Option<ListenerEvent> {
-        let mut state = self.listener.state.lock();
-        if !self.listener.may_call(&state) {
-            return None;
-        }
-        let event = state.queue.pop()?;
-        self.listener.note_call(&mut state);
-        Some(event)
+    /// Ends it, and returns whether another is to follow.
+    fn end(mut self) -> bool {
+        self.has_ended = true;
+        self.leave()
     }
-}
 
-impl Drop for Run {
-    fn drop(&mut self) {
+    fn leave(&mut self) -> bool {
         let listener = &self.listener;
         let callback = self.callback.take();
+        listener.calls.end();
         let (orphan, again) = {
             let mut state = listener.state.lock();
             let again = listener.may_call(&state) && !state.queue.is_empty();
             state.scheduled = again;
-            state.call_began = None;
             if state.active {
                 state.callback = callback;
                 // Under the same lock: once it is released, the next run may begin.
@@ -123,8 +109,14 @@ impl Drop for Run {
             listener.state.lock().running = false;
         }
         listener.idle.notify_waiters();
-        if again {
-            listener.schedule();
+        again
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.has_ended && self.leave() {
+            self.listener.schedule();
         }
     }
 }

@@ -14,6 +14,7 @@ mod bad_uris;
 mod basic_client;
 mod blocked_listeners;
 mod blocking;
+mod bursts;
 mod closing;
 mod closing_callbacks;
 mod command_client;

@@ -253,7 +253,7 @@ impl ClientOptionsBuilder {
     /// How many bytes of messages may wait for one listener, at least 1: payload and channel of each. Default
     /// 16 MiB. A message that is larger alone is dropped.
     ///
-    /// Messages that come at once are kept together, once for all listeners: up to 128 of them, and 64 KiB besides the
+    /// Messages that come at once are kept together, once for all listeners: up to 256 of them, and 64 KiB besides the
     /// last. Therefore a listener may hold on to messages that it has heard or that were dropped: to those that came
     /// with the one that it hears, to those that came with the first that waits, and to as many again as wait.
     pub fn listener_queue_bytes(mut self, listener_queue_bytes: usize) -> Self {

@@ -79,7 +79,8 @@ pub enum ClientEvent {
         channel: Channel,
         /// Which listener it is.
         listener: ListenerId,
-        /// For how long the call has been running.
+        /// For how long the call has been running, at least. It began up to a quarter of `listener_blocked_after`
+        /// earlier.
         running_for: Duration,
     },
     /// A listener returned an error or panicked. The script's [`ErrorSink`](crate::ErrorSink) has the error.

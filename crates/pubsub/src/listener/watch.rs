@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Listener, State};
 
-/// How often it is looked, while calls are made, in the time that one may take.
+/// How often it is looked, while calls are made, in the time that one may take. A call is noticed that much later.
 const LOOKS: u32 = 4;
 
 /// The calls of one listener, counted by whoever makes them: odd while one is running. A call looks at no clock.

@@ -96,9 +96,15 @@ impl<C: Owned> Registry<C> {
     pub(crate) fn add(&mut self, script: &ScriptHandle, client: C) -> Result<()> {
         self.check(script)?;
         if let Some(entry) = self.scripts.get_mut(&script.generation()) {
-            // Whoever closes a client through its own handle does not tell us.
-            entry.clients.retain(|client| !client.is_gone());
-            entry.clients.push(client);
+            let clients = &mut entry.clients;
+            // Whoever closes a client through its own handle does not tell us. Looked for only when the list is
+            // full, with room for as many again afterwards, so that an opening does not take the longer the more
+            // clients there are.
+            if clients.len() == clients.capacity() {
+                clients.retain(|client| !client.is_gone());
+                clients.reserve(clients.len().max(1));
+            }
+            clients.push(client);
         }
         Ok(())
     }
@@ -235,6 +241,20 @@ mod tests {
         registry.add(&script, client()).unwrap();
         registry.add(&script, closed).unwrap();
         assert_eq!(registry.clients(&script), [client()]);
+        assert_eq!(registry.unload(&script), Some(vec![client()]));
+    }
+
+    #[test]
+    fn of_many_closed_clients_few_are_kept_until_the_end() {
+        let mut registry = Registry::new();
+        let script = registry.load("economy").unwrap();
+        registry.add(&script, client()).unwrap();
+        for _ in 0..1_000 {
+            let closed = Client("closed", ClientState::Closed);
+            registry.add(&script, closed).unwrap();
+            let kept = registry.scripts[&script.generation()].clients.len();
+            assert!(kept <= 8, "{kept}");
+        }
         assert_eq!(registry.unload(&script), Some(vec![client()]));
     }
 

@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::callback_threads::CallbackThreads;
 use crate::last_caller::LastCaller;
-use crate::wait::mark_io_thread;
+use crate::wait::{is_io_thread, mark_io_thread};
 use crate::{Error, ErrorKind, Result};
 
 const DEFAULT_IO_THREADS: usize = 2;
@@ -118,16 +118,20 @@ impl ClientResources {
         self.spawn(future).await.map_err(task_error)?
     }
 
-    /// Runs `future` on the I/O runtime and drops it when the caller stops waiting for it.
+    /// Runs `future` on the I/O runtime and drops it when the caller stops waiting for it. If the caller is
+    /// there itself, it runs as a part of the caller's task.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] if it panics, or if the resources are shut down.
+    /// [`ErrorKind::Internal`] if it panics in a task of its own, or if the resources are shut down.
     pub async fn run_cancellable<F, T>(&self, future: F) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
+        if is_io_thread() {
+            return Box::pin(future).await;
+        }
         AbortOnDropHandle::new(self.spawn(future))
             .await
             .map_err(task_error)?

@@ -1,12 +1,14 @@
 //! From an open socket to a connection that is known to answer.
 
+use std::io;
+
 use redis::{Cmd, ProtocolVersion, RedisError, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::connect;
 use super::socket::Socket;
 use crate::connection_info::{library_name, library_version};
-use crate::resp::{Decoder, DecoderLimits};
+use crate::resp::{DecodeError, Decoder, DecoderLimits};
 use crate::{ClientContext, Error, ErrorKind, Protocol, RedisUri, Result};
 
 /// A socket on which the server has answered, ready for requests.
@@ -28,18 +30,13 @@ pub(super) async fn greet(context: &ClientContext, protocol: Protocol) -> Result
             buffer_usage_ratio: context.options().buffer_usage_ratio(),
             ..DecoderLimits::default()
         }),
+        cmd: Cmd::with_capacity(WORDS, WORDS_LENGTH),
+        unsent: Vec::with_capacity(USUAL_LENGTH),
+        unconfirmed: 0,
+        failure: None,
+        refusal: None,
     };
-    let protocol = match protocol {
-        Protocol::Resp2 => ProtocolVersion::RESP2,
-        Protocol::Resp3 => dialogue.hello().await.map(|()| ProtocolVersion::RESP3)?,
-        Protocol::Auto => match dialogue.hello().await {
-            Ok(()) => ProtocolVersion::RESP3,
-            // A server from before Redis 6, or one whose HELLO is renamed.
-            Err(error) if error.kind() == ErrorKind::Unsupported => ProtocolVersion::RESP2,
-            Err(error) => return Err(error),
-        },
-    };
-    dialogue.introduce(protocol).await?;
+    let protocol = dialogue.hold(protocol).await?;
     Ok(Greeted {
         socket: dialogue.socket,
         decoder: dialogue.decoder,
@@ -47,122 +44,183 @@ pub(super) async fn greet(context: &ClientContext, protocol: Protocol) -> Result
     })
 }
 
+/// How many words a command has, and how long they are together, if names are not unusual.
+const WORDS: usize = 5;
+const WORDS_LENGTH: usize = 64;
+/// How long all commands are then.
+const USUAL_LENGTH: usize = 256;
+
 struct Dialogue<'a> {
     uri: &'a RedisUri,
     pings: bool,
     socket: Socket,
     decoder: Decoder,
+    /// Packs one command after the other.
+    cmd: Cmd,
+    /// What is said and not sent yet.
+    unsent: Vec<u8>,
+    /// How many answers are to be a plain yes.
+    unconfirmed: usize,
+    /// Why it could not be sent. A server that has no place for a client says so and hangs up, perhaps before
+    /// it was asked anything. So this only counts once all that it said is read.
+    failure: Option<io::Error>,
+    /// What was refused and is not needed. It is why, if the server hangs up.
+    refusal: Option<Error>,
 }
 
 impl Dialogue<'_> {
-    /// Changes to RESP3 and logs in.
-    async fn hello(&mut self) -> Result<()> {
-        let mut hello = redis::cmd("HELLO");
-        hello.arg(3);
-        if let Some(password) = self.uri.password() {
-            // HELLO wants a name; this is that of whoever gives none.
-            let username = self.uri.username().unwrap_or("default");
-            hello.arg("AUTH").arg(username).arg(password);
+    /// Agrees on a protocol, logs in, says what the URI has to say, and makes sure that the server answers
+    /// commands: under RESP2 one that wants a password says so only to the first of them.
+    ///
+    /// All of that in one write, unless there are credentials: should they be wrong, the server would refuse what
+    /// follows them too, and fill its ACL LOG with it.
+    async fn hold(&mut self, wanted: Protocol) -> Result<ProtocolVersion> {
+        if wanted != Protocol::Resp2 {
+            self.say_hello();
         }
-        self.ask(&[hello])
-            .await?
-            .pop()
-            .map_or(Ok(()), |reply| self.check(reply))
+        if self.uri.password().is_none() {
+            self.introduce();
+        }
+        let protocol = match wanted {
+            Protocol::Resp2 => ProtocolVersion::RESP2,
+            Protocol::Resp3 => self.greeted().await.map(|()| ProtocolVersion::RESP3)?,
+            Protocol::Auto => match self.greeted().await {
+                Ok(()) => ProtocolVersion::RESP3,
+                // A server from before Redis 6, or one whose HELLO is renamed.
+                Err(error) if error.kind() == ErrorKind::Unsupported => ProtocolVersion::RESP2,
+                Err(error) => return Err(error),
+            },
+        };
+        if let Some(password) = self.uri.password() {
+            if protocol == ProtocolVersion::RESP2 {
+                match self.uri.username() {
+                    Some(username) => self.require(&["AUTH", username, password]),
+                    None => self.require(&["AUTH", password]),
+                }
+                self.confirmed().await?;
+            }
+            self.introduce();
+        }
+        self.introduced().await?;
+        Ok(protocol)
     }
 
-    /// Says what the URI has to say, and makes sure that the server answers commands: under RESP2 one
-    /// that wants a password says so only to the first of them.
-    async fn introduce(&mut self, protocol: ProtocolVersion) -> Result<()> {
-        let mut required = Vec::new();
-        if protocol == ProtocolVersion::RESP2
-            && let Some(password) = self.uri.password()
-        {
-            let mut auth = redis::cmd("AUTH");
-            if let Some(username) = self.uri.username() {
-                auth.arg(username);
+    /// Changes to RESP3 and logs in.
+    fn say_hello(&mut self) {
+        match self.uri.password() {
+            Some(password) => {
+                // HELLO wants a name; this is that of whoever gives none.
+                let username = self.uri.username().unwrap_or("default");
+                self.say(&["HELLO", "3", "AUTH", username, password]);
             }
-            auth.arg(password);
-            required.push(auth);
+            None => self.say(&["HELLO", "3"]),
         }
-        if self.uri.database() != 0 {
-            required.push(command(&["SELECT", &self.uri.database().to_string()]));
+    }
+
+    async fn greeted(&mut self) -> Result<()> {
+        let answer = self.next(|decoder| match decoder.begun() {
+            Some(b'-' | b'!') => decoder.next_value(),
+            // What the server tells of itself is not needed.
+            _ => Ok(decoder.skip_value()?.map(|()| Value::Nil)),
+        });
+        match answer.await? {
+            Value::ServerError(error) => Err(explain(self.uri, error.into())),
+            _ => Ok(()),
         }
-        if let Some(name) = self.uri.client_name() {
-            required.push(command(&["CLIENT", "SETNAME", name]));
+    }
+
+    fn introduce(&mut self) {
+        let uri = self.uri;
+        if uri.database() != 0 {
+            self.require(&["SELECT", &uri.database().to_string()]);
         }
-        let ping = required.len();
+        if let Some(name) = uri.client_name() {
+            self.require(&["CLIENT", "SETNAME", name]);
+        }
         if self.pings {
-            required.push(redis::cmd("PING"));
+            self.say(&["PING"]);
         }
-        let required_replies = required.len();
-        // Servers before Redis 7.2 do not know it, and a user may not be allowed to.
-        let optional = [
-            command(&["CLIENT", "SETINFO", "LIB-NAME", library_name(self.uri)]),
-            command(&["CLIENT", "SETINFO", "LIB-VER", library_version(self.uri)]),
-        ];
-        let commands: Vec<Cmd> = required.into_iter().chain(optional).collect();
-        let replies = self.ask(&commands).await?;
-        for (index, reply) in replies.into_iter().take(required_replies).enumerate() {
-            match reply {
+        self.say(&["CLIENT", "SETINFO", "LIB-NAME", library_name(uri)]);
+        self.say(&["CLIENT", "SETINFO", "LIB-VER", library_version(uri)]);
+    }
+
+    async fn introduced(&mut self) -> Result<()> {
+        self.confirmed().await?;
+        if self.pings {
+            match self.next(Decoder::next_value).await? {
                 // A user who may not PING is logged in all the same.
-                Value::ServerError(error) if index == ping && error.code() == "NOPERM" => {}
-                Value::ServerError(_) | Value::Okay | Value::SimpleString(_) => {
-                    self.check(reply)?
+                Value::ServerError(error) if error.code() == "NOPERM" => {
+                    self.refusal = Some(explain(self.uri, error.into()));
                 }
-                // A port that sends back what it gets, for one.
-                _ => return Err(self.not_redis("it answered with something else")),
+                answer => self.check(answer)?,
             }
+        }
+        // Servers before Redis 7.2 do not know SETINFO, and a user may not be allowed to.
+        for _ in 0..2 {
+            self.next(Decoder::skip_value).await?;
         }
         Ok(())
     }
 
-    /// Sends `commands` in one write and returns their replies.
-    async fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Value>> {
-        let mut bytes = Vec::new();
-        for command in commands {
-            command.write_packed_command(&mut bytes);
+    fn require(&mut self, words: &[&str]) {
+        self.say(words);
+        self.unconfirmed += 1;
+    }
+
+    async fn confirmed(&mut self) -> Result<()> {
+        for _ in 0..std::mem::take(&mut self.unconfirmed) {
+            let answer = self.next(Decoder::next_value).await?;
+            self.check(answer)?;
         }
-        // A server that has no place for a client says so and hangs up, perhaps before it was asked
-        // anything. So a failure, to send too, only counts once all that it said is read.
-        let mut failure = self.socket.write_all(&bytes).await.err();
-        let mut replies = Vec::with_capacity(commands.len());
-        while replies.len() < commands.len() {
-            match self
-                .decoder
-                .next_value()
-                .map_err(|error| self.not_redis(error))?
-            {
-                Some(reply) => replies.push(reply),
-                None => {
-                    let read = self.socket.read_buf(&mut self.decoder.space()).await;
-                    match read {
-                        Ok(0) => return self.hung_up(replies, failure),
-                        Ok(_) => {}
-                        Err(error) => {
-                            failure.get_or_insert(error);
-                            return self.hung_up(replies, failure);
-                        }
-                    }
+        Ok(())
+    }
+
+    fn say(&mut self, words: &[&str]) {
+        self.cmd.clear();
+        self.cmd.arg(words).write_packed_command(&mut self.unsent);
+    }
+
+    /// Sends what is said, and takes an answer.
+    async fn next<T>(
+        &mut self,
+        take: impl Fn(&mut Decoder) -> Result<Option<T>, DecodeError>,
+    ) -> Result<T> {
+        if !self.unsent.is_empty() {
+            self.failure = self.socket.write_all(&self.unsent).await.err();
+            self.unsent.clear();
+        }
+        loop {
+            match take(&mut self.decoder) {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(error) => return Err(self.not_redis(error)),
+            }
+            let read = self.socket.read_buf(&mut self.decoder.space()).await;
+            match read {
+                Ok(0) => return Err(self.hung_up()),
+                Ok(_) => {}
+                Err(error) => {
+                    self.failure.get_or_insert(error);
+                    return Err(self.hung_up());
                 }
             }
         }
-        Ok(replies)
     }
 
-    fn hung_up(&self, replies: Vec<Value>, failure: Option<std::io::Error>) -> Result<Vec<Value>> {
-        for reply in replies {
-            self.check(reply)?;
+    fn hung_up(&mut self) -> Error {
+        match (self.refusal.take(), self.failure.take()) {
+            (Some(refusal), _) => refusal,
+            (None, Some(failure)) => explain(self.uri, failure.into()),
+            (None, None) => hung_up(self.uri),
         }
-        Err(match failure {
-            Some(failure) => explain(self.uri, failure.into()),
-            None => hung_up(self.uri),
-        })
     }
 
-    fn check(&self, reply: Value) -> Result<()> {
-        match reply.extract_error() {
-            Ok(_) => Ok(()),
-            Err(error) => Err(explain(self.uri, error)),
+    fn check(&self, answer: Value) -> Result<()> {
+        match answer {
+            Value::Okay | Value::SimpleString(_) => Ok(()),
+            Value::ServerError(error) => Err(explain(self.uri, error.into())),
+            // A port that sends back what it gets, for one.
+            _ => Err(self.not_redis("it answered with something else")),
         }
     }
 
@@ -173,12 +231,6 @@ impl Dialogue<'_> {
             format!("{address} does not speak Redis: {reason}"),
         )
     }
-}
-
-fn command(words: &[&str]) -> Cmd {
-    let mut cmd = Cmd::new();
-    cmd.arg(words);
-    cmd
 }
 
 fn hung_up(uri: &RedisUri) -> Error {

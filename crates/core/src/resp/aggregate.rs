@@ -25,6 +25,8 @@ enum Items {
     Push(Vec<Value>),
     Map(Pairs),
     Attribute(Pairs),
+    /// Only counted.
+    Skipped,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,16 @@ impl Aggregate {
         }
     }
 
+    /// One of which nothing is kept.
+    pub(super) fn skipped(type_byte: u8, offset: u64, elements: usize) -> Self {
+        Self {
+            type_byte,
+            offset,
+            missing: elements,
+            items: Items::Skipped,
+        }
+    }
+
     /// Takes the next element, and says whether it was the last.
     pub(super) fn push(&mut self, value: Value) -> bool {
         match &mut self.items {
@@ -88,6 +100,7 @@ impl Aggregate {
                 Some(key) => pairs.complete.push((key, value)),
                 None => pairs.key = Some(value),
             },
+            Items::Skipped => {}
         }
         self.missing = self.missing.saturating_sub(1);
         self.missing == 0
@@ -98,6 +111,7 @@ impl Aggregate {
             Items::Array(list) => Ok(Value::Array(list)),
             Items::Set(list) => Ok(Value::Set(list)),
             Items::Push(list) => push_value(list),
+            Items::Skipped => Ok(Value::Nil),
             Items::Map(pairs) => Ok(Value::Map(pairs.complete)),
             Items::Attribute(pairs) => Ok(Value::Attribute {
                 data: Box::new(pairs.key.unwrap_or_default()),

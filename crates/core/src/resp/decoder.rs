@@ -62,6 +62,8 @@ pub struct Decoder {
     searched: usize,
     /// Where in the stream the reply that is being decoded begins.
     reply_start: u64,
+    /// Whether nothing is kept of the reply that is being decoded.
+    skips: bool,
     failed: Option<DecodeError>,
 }
 
@@ -83,6 +85,7 @@ impl Decoder {
             blob: None,
             searched: 0,
             reply_start: 0,
+            skips: false,
             failed: None,
         }
     }
@@ -126,6 +129,15 @@ impl Decoder {
             }
         }
         next
+    }
+
+    /// As [`next_value`](Self::next_value), for a reply that nobody reads: makes nothing of it, and so does not look
+    /// at what its lines and strings say, only at where they end.
+    pub(crate) fn skip_value(&mut self) -> Result<Option<()>, DecodeError> {
+        self.skips = true;
+        let skipped = self.next_value();
+        self.skips = false;
+        skipped.map(|value| value.map(drop))
     }
 
     /// Where in the stream the first byte is that is not decoded: after a reply was returned, the
@@ -312,7 +324,10 @@ impl Decoder {
         let payload = complete
             .strip_suffix(b"\r\n")
             .ok_or(DecodeFault::Terminator)?;
-        let value = blob::value(type_byte, payload)?;
+        let value = match self.skips {
+            true => Value::Nil,
+            false => blob::value(type_byte, payload)?,
+        };
         self.buffer.note(length);
         self.buffer.consume(frame);
         Ok(Step::Value(value))
@@ -335,7 +350,11 @@ impl Decoder {
             return Ok(Step::Incomplete);
         }
         self.buffer.consume(2);
-        blob.into_value().map(Step::Value).map_err(error)
+        let value = match self.skips {
+            true => Value::Nil,
+            false => blob.into_value().map_err(error)?,
+        };
+        Ok(Step::Value(value))
     }
 
     fn aggregate(&mut self, type_byte: u8, budget: usize) -> Result<Step, DecodeFault> {
@@ -360,7 +379,11 @@ impl Decoder {
         if elements == 0 {
             return Ok(Step::Value(aggregate::empty(type_byte)));
         }
-        self.open.push(Aggregate::new(type_byte, offset, elements));
+        let aggregate = match self.skips {
+            true => Aggregate::skipped(type_byte, offset, elements),
+            false => Aggregate::new(type_byte, offset, elements),
+        };
+        self.open.push(aggregate);
         Ok(Step::Opened)
     }
 
@@ -379,6 +402,7 @@ impl Decoder {
             return Err(fault);
         }
         let value = match found {
+            Some(_) if self.skips => Value::Nil,
             Some(end) => line::value(type_byte, view.get(1..end).unwrap_or_default())?,
             None => {
                 self.searched = view.len();

@@ -2,6 +2,7 @@
 
 use redis::{PushKind, ServerErrorKind, Value, VerbatimFormat};
 
+use super::corpus::RECORDED;
 use super::{DecodeError, DecodeFault, Decoder, DecoderLimits};
 use crate::{Error, ErrorKind};
 
@@ -332,4 +333,31 @@ fn a_reply_that_is_cut_is_told_from_the_end_of_the_stream() {
     decoder.feed(b"\n");
     assert!(decoder.next_value().unwrap().is_some());
     assert!(decoder.is_between_replies());
+}
+
+#[test]
+fn a_reply_that_is_skipped_ends_where_it_would_have_been_decoded_to() {
+    for bytes in RECORDED {
+        let mut reader = Decoder::new(DecoderLimits::default());
+        reader.feed(bytes);
+        let mut decoder = Decoder::new(DecoderLimits::default());
+        let mut skipped = 0;
+        // Byte by byte, so that the aggregates and strings of a reply wait for their rest.
+        for byte in *bytes {
+            decoder.feed(&[*byte]);
+            while let Some(()) = decoder.skip_value().unwrap() {
+                reader.next_value().unwrap().unwrap();
+                assert_eq!(decoder.offset(), reader.offset());
+                skipped += 1;
+            }
+        }
+        assert!(skipped > 0 && decoder.is_between_replies());
+        let mut whole = Decoder::new(DecoderLimits::default());
+        whole.feed(bytes);
+        whole.feed(b"+next\r\n");
+        for _ in 0..skipped {
+            whole.skip_value().unwrap().unwrap();
+        }
+        assert_eq!(whole.next_value().unwrap(), Some(simple("next")));
+    }
 }

@@ -112,6 +112,8 @@ impl ClientContext {
     /// Starts a task of the client on the I/O runtime; closing ends it, also if the handle is dropped.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let cut = self.cut.clone();
+        // Boxed, or the task would have room for it twice.
+        let task = Box::pin(task);
         self.resources.spawn(self.tasks.track_future(async move {
             tokio::select! {
                 () = cut.cancelled() => {}

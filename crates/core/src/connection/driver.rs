@@ -68,7 +68,8 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// `closed` is what requests get if the driver is dropped.
+    /// `closed` is what requests get if the driver is dropped. Boxed, because it goes from hand to hand, and every
+    /// future on its way would have room for it.
     pub(super) fn new(
         greeted: Greeted,
         multiplexer: Multiplexer,
@@ -76,10 +77,10 @@ impl Driver {
         heartbeat: Option<Duration>,
         busy_poll: BusyPoll,
         closed: Error,
-    ) -> Self {
+    ) -> Box<Self> {
         outbox.set_up(greeted.protocol);
         let now = Instant::now();
-        Self {
+        Box::new(Self {
             socket: greeted.socket,
             decoder: greeted.decoder,
             multiplexer,
@@ -96,7 +97,7 @@ impl Driver {
             turns: 0,
             watch: None,
             cause: closed,
-        }
+        })
     }
 
     /// Subscribes to `channels` before anything else is sent.
@@ -329,7 +330,11 @@ pub(super) struct Lost {
 
 impl Lost {
     /// That of `driver`, which ends with it.
-    pub(super) fn new(driver: Option<Driver>, end: End, lost: impl Fn(String) -> Error) -> Self {
+    pub(super) fn new(
+        driver: Option<Box<Driver>>,
+        end: End,
+        lost: impl Fn(String) -> Error,
+    ) -> Self {
         let cause = match end {
             End::Lost(error) => lost(error.to_string()).with_source(error),
             End::HungUp => lost("the server closed it".to_owned()),

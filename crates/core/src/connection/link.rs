@@ -30,7 +30,9 @@ impl Link {
         if context.options().lazy_connect() {
             return Ok(Self::open_lazily(&context, sink));
         }
-        in_time(&context, Self::connect(&context, sink)).await
+        // Boxed, or each future around it would have room for it twice, and all of them are moved.
+        let connecting = Box::pin(Self::connect(&context, sink));
+        in_time(&context, connecting).await
     }
 
     /// Connects when there is a request. Which protocol the server will agree to is not known yet, so what

@@ -17,7 +17,7 @@ use crate::Error;
 /// woken, and nothing depends on them.
 #[derive(Default)]
 pub(super) struct SharedDriver {
-    driver: Mutex<Option<Driver>>,
+    driver: Mutex<Option<Box<Driver>>>,
     task: AtomicWaker,
     /// The task came while somebody else had the driver.
     was_missed: AtomicBool,
@@ -25,14 +25,14 @@ pub(super) struct SharedDriver {
 
 impl SharedDriver {
     /// Runs `driver` until its connection ends, and says why it did.
-    pub(super) async fn run(&self, driver: Driver, lost: impl Fn(String) -> Error) -> Lost {
+    pub(super) async fn run(&self, driver: Box<Driver>, lost: impl Fn(String) -> Error) -> Lost {
         *self.driver.lock() = Some(driver);
         let _running = Running(self);
         let (driver, end) = poll_fn(|context| self.poll(context)).await;
         Lost::new(driver, end, lost)
     }
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<(Option<Driver>, End)> {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<(Option<Box<Driver>>, End)> {
         self.task.register(context.waker());
         let Some(mut seat) = self.try_take() else {
             return Poll::Pending;
@@ -46,7 +46,7 @@ impl SharedDriver {
     }
 
     /// The driver, unless somebody has it who wakes the task afterwards.
-    fn try_take(&self) -> Option<MutexGuard<'_, Option<Driver>>> {
+    fn try_take(&self) -> Option<MutexGuard<'_, Option<Box<Driver>>>> {
         self.driver.try_lock().or_else(|| {
             self.was_missed.store(true, Ordering::SeqCst);
             self.driver.try_lock()

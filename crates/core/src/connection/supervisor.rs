@@ -73,7 +73,7 @@ impl Supervisor {
         (Wire::new(&outbox, leading), served)
     }
 
-    async fn serve(&self, wire: &Wire, mut driver: Driver, served: Served) {
+    async fn serve(&self, wire: &Wire, mut driver: Box<Driver>, served: Served) {
         let longest_delay = self.context.options().reconnect_delay();
         let mut backoff = Backoff::new(longest_delay);
         loop {
@@ -108,7 +108,7 @@ impl Supervisor {
         self.context.emit(ClientEvent::ReconnectSuspended { cause });
     }
 
-    fn driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Driver {
+    fn driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
         let pushes = Pushes::of(greeted.protocol, self.sink.is_some());
         Driver::new(
             greeted,
@@ -120,9 +120,8 @@ impl Supervisor {
         )
     }
 
-    /// One that subscribes to what the connection before was subscribed to. Not in the task itself, which would
-    /// keep a place for a second driver.
-    fn restoring_driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Driver {
+    /// One that subscribes to what the connection before was subscribed to.
+    fn restoring_driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
         let mut driver = self.driver(greeted, outbox);
         if let Some(sink) = &self.sink {
             driver.restore(sink.reconnected());

@@ -57,7 +57,7 @@ impl Wire {
     }
 
     /// Runs `driver` until its connection ends, and says why it did.
-    pub(super) async fn run(&self, driver: Driver, lost: impl Fn(String) -> Error) -> Lost {
+    pub(super) async fn run(&self, driver: Box<Driver>, lost: impl Fn(String) -> Error) -> Lost {
         self.driver.run(driver, lost).await
     }
 

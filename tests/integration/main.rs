@@ -25,6 +25,7 @@ mod error_sinks;
 mod executors;
 mod failures;
 mod gaps;
+mod handshakes;
 mod lazy_connect;
 mod leading;
 mod listener_calls;

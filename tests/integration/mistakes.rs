@@ -155,7 +155,7 @@ fn a_database_that_the_server_does_not_have_is_told() {
 }
 
 /// A port whose connections `answer` deals with; it lives as long as the test process.
-fn port(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
+pub(crate) fn port(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let answer = std::sync::Arc::new(answer);

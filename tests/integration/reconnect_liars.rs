@@ -80,7 +80,7 @@ fn serve(mut stream: TcpStream, lie: &[u8]) {
     }
 }
 
-fn read_command(reader: &mut impl BufRead) -> Option<Vec<String>> {
+pub(crate) fn read_command(reader: &mut impl BufRead) -> Option<Vec<String>> {
     let mut number = |prefix| {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt, join_all};
 use redis_manager_core::{
     CloseOutcome, CloseReport, ErrorKind, Result, ScriptHandle, ScriptRedisClient, in_callback,
     wait,
@@ -147,8 +147,10 @@ impl Inner {
         let began = Instant::now();
         let openings = patience(&clients);
         let reports = self.close(clients).await;
-        if !in_callback() {
-            // Openings under way have heard of the gate and are ending.
+        // Without openings under way, as most often, there is nothing to wait for, and no task that waits.
+        let has_openings = script.gate().empty_async().now_or_never().is_none();
+        if has_openings && !in_callback() {
+            // They have heard of the gate and are ending.
             let gate = script.clone();
             let ended = self.closings.track_future(async move {
                 let _ = tokio::time::timeout(openings, gate.gate().empty_async()).await;

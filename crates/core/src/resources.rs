@@ -287,6 +287,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_started_from_a_task_of_ours_is_a_part_of_it() {
+        let resources = ClientResources::new().unwrap();
+        let inner = resources.clone();
+        let outer = resources.run_cancellable(async move {
+            let task = tokio::task::id();
+            inner
+                .run_cancellable(async move { Ok(tokio::task::id() == task) })
+                .await
+        });
+        assert!(crate::wait(outer).unwrap().unwrap());
+    }
+
+    #[test]
     fn after_shutdown_a_task_is_refused_and_nothing_hangs() {
         let resources = ClientResources::new().unwrap();
         resources.shutdown();

@@ -59,7 +59,7 @@ struct Dialogue<'a> {
     cmd: Cmd,
     /// What is said and not sent yet.
     unsent: Vec<u8>,
-    /// How many answers are to be a plain yes.
+    /// How much of it is [`require`](Self::require)d and not answered.
     unconfirmed: usize,
     /// Why it could not be sent. A server that has no place for a client says so and hangs up, perhaps before
     /// it was asked anything. So this only counts once all that it said is read.
@@ -105,7 +105,7 @@ impl Dialogue<'_> {
         Ok(protocol)
     }
 
-    /// Changes to RESP3 and logs in.
+    /// Asks to change to RESP3, and logs in.
     fn say_hello(&mut self) {
         match self.uri.password() {
             Some(password) => {
@@ -117,6 +117,7 @@ impl Dialogue<'_> {
         }
     }
 
+    /// Takes the answer to HELLO.
     async fn greeted(&mut self) -> Result<()> {
         let answer = self.next(|decoder| match decoder.begun() {
             Some(b'-' | b'!') => decoder.next_value(),
@@ -129,6 +130,7 @@ impl Dialogue<'_> {
         }
     }
 
+    /// Says what a login does not.
     fn introduce(&mut self) {
         let uri = self.uri;
         if uri.database() != 0 {
@@ -144,6 +146,7 @@ impl Dialogue<'_> {
         self.say(&["CLIENT", "SETINFO", "LIB-VER", library_version(uri)]);
     }
 
+    /// Takes the answers to that.
     async fn introduced(&mut self) -> Result<()> {
         self.confirmed().await?;
         if self.pings {
@@ -162,11 +165,13 @@ impl Dialogue<'_> {
         Ok(())
     }
 
+    /// Says what is to be answered with a plain yes.
     fn require(&mut self, words: &[&str]) {
         self.say(words);
         self.unconfirmed += 1;
     }
 
+    /// Takes the answers to what is required.
     async fn confirmed(&mut self) -> Result<()> {
         for _ in 0..std::mem::take(&mut self.unconfirmed) {
             let answer = self.next(Decoder::next_value).await?;

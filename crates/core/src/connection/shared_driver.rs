@@ -122,7 +122,7 @@ impl SharedDriver {
 /// A driver that a caller has for a turn. If that panics, the connection ends with it: nobody could tell where it
 /// left off.
 struct Seat<'a> {
-    driver: MutexGuard<'a, Option<Driver>>,
+    driver: MutexGuard<'a, Option<Box<Driver>>>,
     task: &'a AtomicWaker,
     is_left: bool,
 }

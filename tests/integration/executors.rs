@@ -79,7 +79,12 @@ async fn every_async_call(manager: RedisManager, url: String, protocol: Protocol
     );
     assert_eq!(manager.close_redis_clients_async(&script).await.len(), 1);
     assert!(manager.unload_script_async(&script).await.was_loaded());
-    let (script, _) = manager.reload_script_async(script.name()).await.unwrap();
+    let (script, _) = manager
+        .reload_script(script.name())
+        .unwrap()
+        .finish_async()
+        .await
+        .unwrap();
     assert!(manager.unload_script_async(&script).await.was_loaded());
 }
 

@@ -51,8 +51,19 @@ fn reloading_in_each_way_gives_a_new_generation_that_the_old_one_cannot_touch() 
         for round in 0..2 {
             let old = generations.last().unwrap().clone();
             let (new, report) = match round {
-                0 => host.manager.reload_script(&host.name).unwrap(),
-                _ => pollster::block_on(host.manager.reload_script_async(&host.name)).unwrap(),
+                0 => host
+                    .manager
+                    .reload_script(&host.name)
+                    .unwrap()
+                    .finish()
+                    .unwrap(),
+                _ => pollster::block_on(
+                    host.manager
+                        .reload_script(&host.name)
+                        .unwrap()
+                        .finish_async(),
+                )
+                .unwrap(),
             };
             let report = report.unwrap();
             assert_eq!(report.script(), &old);
@@ -85,7 +96,12 @@ fn reloading_in_each_way_gives_a_new_generation_that_the_old_one_cannot_touch() 
         host.expect_connections(1);
     }
     // A script that is not loaded is loaded.
-    let (script, report) = RedisManager::new().unwrap().reload_script("new").unwrap();
+    let (script, report) = RedisManager::new()
+        .unwrap()
+        .reload_script("new")
+        .unwrap()
+        .finish()
+        .unwrap();
     assert!(report.is_none() && script.name() == "new");
 }
 

@@ -113,6 +113,22 @@ impl Error {
         self.0.command.as_deref()
     }
 
+    /// The code of an error that the server answered: `WRONGTYPE`, `NOPERM`, `ERR`.
+    ///
+    /// ```
+    /// use redis_manager_core::{Error, redis};
+    ///
+    /// let reply = redis::parse_redis_value(b"-WRONGTYPE not a list\r\n")?;
+    /// let error = Error::from(reply.extract_error().unwrap_err());
+    /// assert_eq!(error.code(), Some("WRONGTYPE"));
+    /// # Ok::<(), redis::RedisError>(())
+    /// ```
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        let source = self.0.source.as_deref()?;
+        source.downcast_ref::<redis::RedisError>()?.code()
+    }
+
     /// The client that failed, if the failure is about one.
     #[must_use]
     pub fn client_id(&self) -> Option<ClientId> {

@@ -51,15 +51,20 @@
 //! of the `redis` crate, which is re-exported as [`redis`].
 
 mod any_client;
+mod command_name;
 mod mailbox;
 mod manager;
 pub mod prelude;
 mod registry;
+mod script_command;
+mod script_value;
 mod unload_report;
 
 pub use any_client::AnyClient;
-pub use mailbox::{Budget, Mailbox, Polled};
-pub use manager::RedisManager;
+pub use mailbox::{Budget, Mailbox, Polled, ScriptFuture};
+pub use manager::{RedisManager, ScriptReload};
+pub use script_command::ScriptCommand;
+pub use script_value::{ScriptValue, ValueLimits};
 pub use unload_report::UnloadReport;
 
 pub use redis_manager_command::{

@@ -6,6 +6,7 @@ mod listening;
 mod polled;
 mod readiness;
 mod ready_queue;
+mod script_future;
 mod task;
 
 use std::cell::RefCell;
@@ -22,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use budget::Budget;
 pub use polled::Polled;
+pub use script_future::ScriptFuture;
 
 use failure::{discard, report_if_failed};
 use readiness::{EndNotice, Readiness};

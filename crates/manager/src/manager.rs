@@ -3,6 +3,7 @@
 mod closing;
 mod mailbox;
 mod opening;
+mod reloading;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::AnyClient;
 use crate::registry::Registry;
+
+pub use reloading::ScriptReload;
 
 /// Knows which script owns which client, and closes all of them when the script is unloaded;
 /// PySpigot's `RedisManager`.

@@ -27,6 +27,8 @@ pub(crate) struct Registry<C> {
     /// Every loaded generation, in the order of loading.
     scripts: BTreeMap<u64, Entry<C>>,
     by_name: HashMap<String, u64>,
+    /// The generations that are about to take the place of the one that has their name, if one has.
+    successors: HashMap<String, u64>,
     shut_down: bool,
 }
 
@@ -40,12 +42,46 @@ impl<C: Owned> Registry<C> {
         Self {
             scripts: BTreeMap::new(),
             by_name: HashMap::new(),
+            successors: HashMap::new(),
             shut_down: false,
         }
     }
 
-    /// Loads a new generation of the script `name`.
+    /// Loads the script `name`.
     pub(crate) fn load(&mut self, name: &str) -> Result<ScriptHandle> {
+        self.check_name(name)?;
+        if self.by_name.contains_key(name) {
+            return Err(Error::new(
+                ErrorKind::ScriptConflict,
+                format!(
+                    "the script {name:?} is loaded already; unload it first, or use reload_script"
+                ),
+            ));
+        }
+        let script = self.add_script(name);
+        self.by_name.insert(name.to_owned(), script.generation());
+        Ok(script)
+    }
+
+    /// Loads a new generation of the script `name`, beside the one that is loaded, if one is.
+    pub(crate) fn load_successor(&mut self, name: &str) -> Result<ScriptHandle> {
+        self.check_name(name)?;
+        let script = self.add_script(name);
+        self.successors.insert(name.to_owned(), script.generation());
+        Ok(script)
+    }
+
+    /// Gives its name to a successor, and returns who had it until now and is still loaded.
+    pub(crate) fn succeed(&mut self, successor: &ScriptHandle) -> Result<Option<ScriptHandle>> {
+        self.check(successor)?;
+        let name = successor.name();
+        self.successors.remove(name);
+        let earlier = self.by_name.insert(name.to_owned(), successor.generation());
+        let earlier = earlier.and_then(|generation| self.scripts.get(&generation));
+        Ok(earlier.map(|entry| entry.script.clone()))
+    }
+
+    fn check_name(&self, name: &str) -> Result<()> {
         if self.shut_down {
             return Err(Error::new(ErrorKind::Closed, "the manager is shut down"));
         }
@@ -55,24 +91,23 @@ impl<C: Owned> Registry<C> {
                 "a script needs a name",
             ));
         }
-        if self.by_name.contains_key(name) {
+        if self.successors.contains_key(name) {
             return Err(Error::new(
                 ErrorKind::ScriptConflict,
-                format!(
-                    "the script {name:?} is loaded already; unload it first, or use reload_script"
-                ),
+                format!("the script {name:?} is being reloaded"),
             ));
         }
+        Ok(())
+    }
+
+    fn add_script(&mut self, name: &str) -> ScriptHandle {
         let script = ScriptHandle::new(name);
-        self.by_name.insert(name.to_owned(), script.generation());
-        self.scripts.insert(
-            script.generation(),
-            Entry {
-                script: script.clone(),
-                clients: Vec::new(),
-            },
-        );
-        Ok(script)
+        let entry = Entry {
+            script: script.clone(),
+            clients: Vec::new(),
+        };
+        self.scripts.insert(script.generation(), entry);
+        script
     }
 
     /// Says whether `script` may open a client here.
@@ -137,8 +172,10 @@ impl<C: Owned> Registry<C> {
         let mut entry = self.scripts.remove(&script.generation())?;
         entry.script.gate().shut();
         entry.clients.retain(|client| !client.is_gone());
-        if self.by_name.get(script.name()) == Some(&script.generation()) {
-            self.by_name.remove(script.name());
+        for names in [&mut self.by_name, &mut self.successors] {
+            if names.get(script.name()) == Some(&script.generation()) {
+                names.remove(script.name());
+            }
         }
         Some(entry.clients)
     }
@@ -212,6 +249,36 @@ mod tests {
         assert!(new.is_loaded() && !old.is_loaded());
         assert_eq!(registry.clients(&new).len(), 1);
         assert_eq!(registry.script("economy"), Some(new));
+    }
+
+    #[test]
+    fn a_successor_has_the_name_once_it_succeeds() {
+        let mut registry = Registry::<Client>::new();
+        let old = registry.load("economy").unwrap();
+        let new = registry.load_successor("economy").unwrap();
+        assert_eq!(registry.script("economy"), Some(old.clone()));
+        let error = registry.load_successor("economy").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ScriptConflict);
+        assert_eq!(registry.succeed(&new).unwrap(), Some(old.clone()));
+        assert_eq!(registry.script("economy"), Some(new.clone()));
+        assert!(old.is_loaded() && new.is_loaded());
+        registry.unload(&old);
+        assert_eq!(registry.script("economy"), Some(new));
+    }
+
+    #[test]
+    fn a_successor_that_is_given_up_leaves_everything_as_it_was() {
+        let mut registry = Registry::<Client>::new();
+        let old = registry.load("economy").unwrap();
+        let new = registry.load_successor("economy").unwrap();
+        registry.unload(&new);
+        assert_eq!(registry.script("economy"), Some(old.clone()));
+        let error = registry.succeed(&new).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ScriptUnloaded);
+        registry.unload(&old);
+        let alone = registry.load_successor("economy").unwrap();
+        assert!(registry.load("economy").is_err());
+        assert_eq!(registry.succeed(&alone).unwrap(), None);
     }
 
     #[test]

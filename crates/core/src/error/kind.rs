@@ -49,6 +49,39 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Its name, as it is written here, for a script that tells failures apart.
+    ///
+    /// ```
+    /// assert_eq!(redis_manager_core::ErrorKind::Timeout.name(), "Timeout");
+    /// ```
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidUri => "InvalidUri",
+            Self::InvalidOptions => "InvalidOptions",
+            Self::InvalidArgument => "InvalidArgument",
+            Self::Unsupported => "Unsupported",
+            Self::Connect => "Connect",
+            Self::Authentication => "Authentication",
+            Self::Protocol => "Protocol",
+            Self::Timeout => "Timeout",
+            Self::Disconnected => "Disconnected",
+            Self::QueueFull => "QueueFull",
+            Self::Closed => "Closed",
+            Self::ScriptUnloaded => "ScriptUnloaded",
+            Self::ScriptConflict => "ScriptConflict",
+            Self::Refused => "Refused",
+            Self::PoolExhausted => "PoolExhausted",
+            Self::Conflict => "Conflict",
+            Self::Server => "Server",
+            Self::Conversion => "Conversion",
+            Self::WouldDeadlock => "WouldDeadlock",
+            Self::Internal => "Internal",
+        }
+    }
+}
+
 /// Whether the server may have run a command that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delivery {
@@ -58,4 +91,20 @@ pub enum Delivery {
     Unknown,
     /// The server answered: the answer is the error, or is not of the type that was asked for.
     Replied,
+}
+
+impl Delivery {
+    /// Its name, as it is written here, for a script that tells failures apart.
+    ///
+    /// ```
+    /// assert_eq!(redis_manager_core::Delivery::NotSent.name(), "NotSent");
+    /// ```
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotSent => "NotSent",
+            Self::Unknown => "Unknown",
+            Self::Replied => "Replied",
+        }
+    }
 }

@@ -75,45 +75,6 @@ impl RedisManager {
         }
     }
 
-    /// Unloads the script `name`, if it is loaded, and loads a new generation of it, blocking the
-    /// thread. What happens to the old generation never touches the new.
-    ///
-    /// # Errors
-    ///
-    /// As [`load_script`](Self::load_script), except that a loaded script is no conflict;
-    /// [`WouldDeadlock`](ErrorKind::WouldDeadlock) on an I/O thread of the library.
-    pub fn reload_script(
-        &self,
-        name: impl AsRef<str>,
-    ) -> Result<(ScriptHandle, Option<UnloadReport>)> {
-        wait(self.reload_script_async(name))?
-    }
-
-    /// The asynchronous twin of [`reload_script`](Self::reload_script).
-    ///
-    /// # Errors
-    ///
-    /// As its twin.
-    pub async fn reload_script_async(
-        &self,
-        name: impl AsRef<str>,
-    ) -> Result<(ScriptHandle, Option<UnloadReport>)> {
-        let name = name.as_ref();
-        let (old, new) = {
-            let mut registry = self.0.registry.lock();
-            let old = registry.script(name).and_then(|script| {
-                let clients = registry.unload(&script)?;
-                Some((script, clients))
-            });
-            (old, registry.load(name)?)
-        };
-        let report = match old {
-            Some((script, clients)) => Some(self.0.unload(script, clients).await),
-            None => None,
-        };
-        Ok((new, report))
-    }
-
     /// Unloads every script at the same time, blocking the thread, and ends the manager's own threads.
     /// Afterwards nothing loads or opens any more. A second shutdown does nothing.
     ///
@@ -142,6 +103,12 @@ impl RedisManager {
 }
 
 impl Inner {
+    /// Unloads `script` without waiting.
+    pub(super) fn unload_in_background(&self, script: &ScriptHandle) {
+        let clients = self.registry.lock().unload(script).unwrap_or_default();
+        self.close_in_background(clients);
+    }
+
     /// Closes the clients of a script whose gate is shut.
     async fn unload(&self, script: ScriptHandle, clients: Vec<AnyClient>) -> UnloadReport {
         let began = Instant::now();

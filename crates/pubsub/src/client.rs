@@ -1,5 +1,6 @@
 //! The PUB_SUB client.
 
+mod leaving;
 mod publishing;
 mod registering;
 mod unregistering;

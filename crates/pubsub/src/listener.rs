@@ -238,6 +238,25 @@ impl Listener {
         .is_ok()
     }
 
+    /// Waits until all that is queued was heard, until `deadline`. Returns whether that is so; of one whose messages are
+    /// pulled at once, because that is up to others.
+    pub(crate) async fn wait_heard(&self, deadline: Instant) -> bool {
+        if self.mode == Mode::Pulled {
+            return true;
+        }
+        tokio::time::timeout_at(deadline, async {
+            loop {
+                let idle = self.idle.notified();
+                if !self.state.lock().scheduled {
+                    return;
+                }
+                idle.await;
+            }
+        })
+        .await
+        .is_ok()
+    }
+
     /// Ends a running asynchronous call at its next await. A synchronous one cannot be ended.
     pub(crate) fn abort(&self) {
         if let Some(abort) = self.state.lock().abort.take() {

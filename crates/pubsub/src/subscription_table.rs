@@ -68,6 +68,8 @@ pub(crate) struct Restored {
 struct Entry<L> {
     channel: Channel,
     listeners: Listeners<L>,
+    /// Nothing more is to come; those who listen are to hear what has come.
+    is_left: bool,
     /// Whether this connection is subscribed to it, as far as the server has confirmed.
     is_subscribed: bool,
     /// The last step that the server was told, until that is answered or given up.
@@ -93,6 +95,7 @@ impl<L: Clone> SubscriptionTable<L> {
 
     pub(crate) fn add(&mut self, channel: &Channel, id: ListenerId, listener: L) {
         let entry = self.entry_or_new(channel);
+        entry.is_left = false;
         Arc::make_mut(&mut entry.listeners).push((id, listener));
     }
 
@@ -113,12 +116,30 @@ impl<L: Clone> SubscriptionTable<L> {
         each(&listeners).collect()
     }
 
+    /// Leaves every channel, and returns those that somebody listens to, who stays there.
+    pub(crate) fn leave_all(&mut self) -> Vec<Channel> {
+        let entries = self.channels.values_mut().flat_map(HashMap::values_mut);
+        let wanted = entries.filter(|entry| entry.is_wanted());
+        wanted
+            .map(|entry| {
+                entry.is_left = true;
+                entry.channel.clone()
+            })
+            .collect()
+    }
+
     pub(crate) fn remove_all(&mut self) -> Vec<L> {
         let channels = std::mem::take(&mut self.channels).into_values().flatten();
         let listeners = channels.map(|(_, entry)| entry.listeners);
         listeners
             .flat_map(|listeners| each(&listeners).collect::<Vec<_>>())
             .collect()
+    }
+
+    /// Whoever listens to anything.
+    pub(crate) fn all(&self) -> Vec<L> {
+        let entries = self.channels.values().flat_map(HashMap::values);
+        entries.flat_map(|entry| each(&entry.listeners)).collect()
     }
 
     /// Those who listen to the channel of this kind and name, in the order they were registered.
@@ -209,7 +230,7 @@ impl<L: Clone> SubscriptionTable<L> {
     /// Notes that there is another connection, and returns what it is to be subscribed to.
     pub(crate) fn reconnected(&mut self) -> Vec<Channel> {
         let entries = self.channels.values().flat_map(HashMap::values);
-        let wanted = entries.filter(|entry| !entry.listeners.is_empty());
+        let wanted = entries.filter(|entry| entry.is_wanted());
         let wanted: Vec<_> = wanted.map(|entry| entry.channel.clone()).collect();
         self.restoring.unanswered = wanted.len();
         wanted
@@ -240,10 +261,11 @@ impl<L: Clone> SubscriptionTable<L> {
         None
     }
 
-    /// Whether somebody listens to `channel`.
+    /// Whether somebody is to hear more of `channel`.
     pub(crate) fn is_wanted(&self, channel: &Channel) -> bool {
-        let listeners = self.listeners(channel.kind(), channel.name());
-        listeners.is_some_and(|listeners| !listeners.is_empty())
+        let channels = self.channels.get(&channel.kind());
+        let entry = channels.and_then(|channels| channels.get(channel.name()));
+        entry.is_some_and(Entry::is_wanted)
     }
 
     #[cfg(test)]
@@ -278,16 +300,21 @@ impl<L> Entry<L> {
         Self {
             channel: channel.clone(),
             listeners: Arc::default(),
+            is_left: false,
             is_subscribed: false,
             pending: None,
             missing: None,
         }
     }
 
+    /// Whether somebody is to hear more of it.
+    fn is_wanted(&self) -> bool {
+        !self.is_left && !self.listeners.is_empty()
+    }
+
     fn next_step(&self) -> Option<Step> {
         let pending = self.pending.map(|(step, _)| step);
-        let is_wanted = !self.listeners.is_empty();
-        match (is_wanted, self.is_subscribed, pending) {
+        match (self.is_wanted(), self.is_subscribed, pending) {
             (true, true, None) | (false, false, None) => None,
             // Also if it was told already: who registers waits for an answer to his own.
             (true, _, _) => Some(Step::Subscribe),
@@ -302,7 +329,7 @@ impl<L> Entry<L> {
 
     /// The connection is not subscribed any more; messages have arrived until `last_heard`.
     fn lose(&mut self, last_heard: SystemTime) {
-        if self.is_subscribed && self.missing.is_none() {
+        if self.is_subscribed && !self.is_left && self.missing.is_none() {
             self.missing = Some(Missing {
                 since: last_heard,
                 listeners: Arc::clone(&self.listeners),

@@ -81,6 +81,20 @@ impl Subscriptions {
         }
     }
 
+    /// Has no channel wanted any more, and returns those that the server is to be told of.
+    pub(crate) fn leave_all(&self) -> Vec<Channel> {
+        let mut table = self.table.lock();
+        table
+            .as_mut()
+            .map_or_else(Vec::new, |table| table.leave_all())
+    }
+
+    /// Every listener that is registered.
+    pub(crate) fn listeners(&self) -> Vec<Arc<Listener>> {
+        let table = self.table.lock();
+        table.as_ref().map_or_else(Vec::new, |table| table.all())
+    }
+
     fn leave(&self, listeners: &[Arc<Listener>]) {
         let mut leaving = self.leaving.lock();
         leaving.retain(|listener| !listener.is_over());

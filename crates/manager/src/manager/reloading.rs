@@ -1,16 +1,22 @@
 //! Replacing a script while it runs.
 
 use std::fmt;
+use std::mem;
 
-use redis_manager_core::{Result, ScriptHandle, wait};
+use futures_util::future::join_all;
+use redis_manager_core::{ClientType, Result, ScriptHandle, wait};
+use redis_manager_pubsub::RedisPubSubClient;
 
 use super::RedisManager;
-use crate::UnloadReport;
+use crate::{AnyClient, UnloadReport};
 
 impl RedisManager {
     /// Begins to replace the script `name` by a new generation of it, which the [`ScriptReload`] names. Both are loaded
-    /// until that is finished: the new one opens its clients and registers its listeners while the old one goes on,
-    /// so that no message is missed. If the name is not loaded, this only loads it. Does not block.
+    /// until that is finished: the new one opens its clients and registers its listeners while the old one goes on. If
+    /// the name is not loaded, this only loads it. Does not block.
+    ///
+    /// **No message is lost.** What is published while both listen reaches the new generation once, and may reach the
+    /// old one as well. What came before is heard by the old one, which is unloaded when it has.
     ///
     /// ```no_run
     /// use redis_manager::prelude::*;
@@ -19,7 +25,7 @@ impl RedisManager {
     /// # fn main() -> redis_manager::Result<()> {
     /// let manager = RedisManager::new()?;
     /// let reload = manager.reload_script("chat")?;
-    /// start(reload.script())?;                            // fails: the old one stays, and nothing of the new one
+    /// start(reload.script())?;                            // if it fails, the old one stays and nothing of the new one
     /// let (chat, report) = reload.finish()?;
     /// # Ok(()) }
     /// ```
@@ -33,19 +39,36 @@ impl RedisManager {
         Ok(ScriptReload {
             manager: self.clone(),
             script,
-            is_over: false,
+            stage: Stage::Begun,
         })
+    }
+
+    fn pubsub_clients(&self, script: &ScriptHandle) -> Vec<RedisPubSubClient> {
+        let clients = self.redis_clients_of_type(script, ClientType::PubSub);
+        let pubsub = clients.into_iter().filter_map(|client| match client {
+            AnyClient::PubSub(client) => Some(client),
+            _ => None,
+        });
+        pubsub.collect()
     }
 }
 
 /// A script that is being replaced: [`RedisManager::reload_script`].
 ///
-/// Dropped before it is finished, it unloads the new generation without waiting; the old one never notices.
+/// Dropped before the new generation has taken over, it unloads that without waiting, and the old one never notices;
+/// dropped after it, it unloads the old one without waiting.
 #[must_use = "dropping it unloads the new generation"]
 pub struct ScriptReload {
     manager: RedisManager,
     script: ScriptHandle,
-    is_over: bool,
+    stage: Stage,
+}
+
+enum Stage {
+    Begun,
+    /// The name is the new generation's; the old one is to be unloaded, if there is one.
+    HandedOver(Option<ScriptHandle>),
+    Over,
 }
 
 impl ScriptReload {
@@ -55,9 +78,56 @@ impl ScriptReload {
         &self.script
     }
 
-    /// Gives the new generation its name and unloads the old one, blocking the thread; see
-    /// [`unload_script`](RedisManager::unload_script). Returns the new one, and the report on the old one if there was
-    /// one.
+    /// Gives the new generation its name, and ends the subscriptions of the old one, blocking the thread: when this
+    /// returns, all messages that the old one will ever get are in the queues of its listeners.
+    ///
+    /// [`finish`](Self::finish) does this too. A host with a [`Mailbox`](crate::Mailbox) calls it first, because only
+    /// the host can have the old generation hear what waits there:
+    ///
+    /// ```no_run
+    /// # use redis_manager::prelude::*;
+    /// # use redis_manager::ScriptReload;
+    /// # fn example(mut reload: ScriptReload, old: Mailbox) -> redis_manager::Result<()> {
+    /// reload.hand_over()?;
+    /// while old.poll(Budget::round()).calls() > 0 {}
+    /// old.close();
+    /// let (script, report) = reload.finish()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptUnloaded`](crate::ErrorKind::ScriptUnloaded) if the new generation was unloaded meanwhile, as it is by a
+    /// shutdown. What kept the server from being told that the old one listens no more: the hand-over stands, and
+    /// messages may reach the old one until it is unloaded.
+    /// [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) on an I/O thread of the library.
+    pub fn hand_over(&mut self) -> Result<()> {
+        wait(self.hand_over_async())?
+    }
+
+    /// The asynchronous twin of [`hand_over`](Self::hand_over).
+    ///
+    /// # Errors
+    ///
+    /// As its twin.
+    pub async fn hand_over_async(&mut self) -> Result<()> {
+        if !matches!(self.stage, Stage::Begun) {
+            return Ok(());
+        }
+        let old = self.manager.0.registry.lock().succeed(&self.script)?;
+        self.stage = Stage::HandedOver(old.clone());
+        let Some(old) = old else {
+            return Ok(());
+        };
+        let clients = self.manager.pubsub_clients(&old);
+        let told = join_all(clients.iter().map(RedisPubSubClient::unsubscribe_all_async)).await;
+        told.into_iter().collect()
+    }
+
+    /// Hands over, if that was not done, waits until the old generation's listeners have heard what has arrived, at
+    /// most for the option `shutdown_timeout` of their client, and unloads it, blocking the thread; see
+    /// [`unload_script`](RedisManager::unload_script). Returns the new generation, and the report on the old one if there
+    /// was one.
     ///
     /// # Errors
     ///
@@ -73,20 +143,34 @@ impl ScriptReload {
     ///
     /// As its twin.
     pub async fn finish_async(mut self) -> Result<(ScriptHandle, Option<UnloadReport>)> {
-        let old = self.manager.0.registry.lock().succeed(&self.script)?;
-        self.is_over = true;
-        let report = match old {
-            Some(old) => Some(self.manager.unload_script_async(&old).await),
+        let told = self.hand_over_async().await;
+        let Stage::HandedOver(old) = &self.stage else {
+            return told.map(|()| (self.script.clone(), None));
+        };
+        let report = match old.clone() {
+            Some(old) => {
+                let clients = self.manager.pubsub_clients(&old);
+                join_all(clients.iter().map(RedisPubSubClient::catch_up_async)).await;
+                let unloaded = self.manager.unload_script_async(&old);
+                // From its first poll on it goes on by itself.
+                Some(unloaded.await)
+            }
             None => None,
         };
+        self.stage = Stage::Over;
         Ok((self.script.clone(), report))
     }
 }
 
 impl Drop for ScriptReload {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.manager.0.unload_in_background(&self.script);
+        let superfluous = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Begun => Some(self.script.clone()),
+            Stage::HandedOver(old) => old,
+            Stage::Over => None,
+        };
+        if let Some(script) = superfluous {
+            self.manager.0.unload_in_background(&script);
         }
     }
 }

@@ -279,3 +279,34 @@ fn all_of_a_channel_and_all_of_all() {
     assert_eq!(table.remove_channel(&"c".into()), [""; 0]);
     assert_eq!(table.remove_all(), ["three"]);
 }
+
+#[test]
+fn a_channel_that_is_left_is_unsubscribed_and_its_listeners_stay() {
+    let mut table = table();
+    table.add(&"c".into(), id(1), "one");
+    done(&mut table, &"c".into());
+    assert_eq!(table.leave_all(), ["c".into()]);
+    let number = told(&mut table, "c", Step::Unsubscribe);
+    // What comes before the confirmation is theirs.
+    assert_eq!(table.listeners(ChannelKind::Plain, b"c").unwrap().len(), 1);
+    assert!(!table.unsubscribed(&"c".into(), at(0)));
+    assert!(!table.settle(&"c".into(), number));
+    assert_eq!(table.next_step(&"c".into()), None);
+    assert!(table.leave_all().is_empty());
+    assert_eq!(table.all(), ["one"]);
+    assert_eq!(table.remove(&"c".into(), id(1)), Some("one"));
+    assert!(table.is_empty());
+}
+
+#[test]
+fn a_channel_that_is_left_is_not_restored_and_has_no_gap() {
+    let mut table = table();
+    table.add(&"c".into(), id(1), "one");
+    done(&mut table, &"c".into());
+    table.leave_all();
+    table.disconnected(at(1));
+    assert!(table.reconnected().is_empty());
+    // Who comes later is another matter.
+    table.add(&"c".into(), id(2), "two");
+    done(&mut table, &"c".into());
+}

@@ -8,6 +8,15 @@ const CONTAINERS: [&str; 17] = [
     "MODULE", "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
 ];
 
+/// The subcommands that Redis writes with dashes. All others of several words it writes as one.
+const DASHED: [&str; 5] = [
+    "NO-EVICT",
+    "NO-TOUCH",
+    "MALLOC-STATS",
+    "COUNT-FAILURE-REPORTS",
+    "SET-CONFIG-EPOCH",
+];
+
 /// The words of the command that a script calls `name`: as Redis writes it (`HSET`, `CLIENT GETNAME`), as lettuce's
 /// methods are named, and so PySpigot's (`hset`, `clientGetname`, `clientNoEvict`), or as Python's (`client_getname`).
 pub(crate) fn command_words(name: &str) -> Result<Vec<String>> {
@@ -25,27 +34,19 @@ pub(crate) fn command_words(name: &str) -> Result<Vec<String>> {
     Ok(words)
 }
 
+/// What a name in humps or with underscores means, if its first part is a container. One in capitals is meant as it is.
 fn with_subcommand(word: &str) -> Option<Vec<String>> {
-    let is_hump = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
-    // In capitals it is a name as Redis writes it.
-    let first = word.bytes().next().filter(u8::is_ascii_lowercase)?;
-    debug_assert!(!is_hump(first));
-    let (container, rest) = word.split_at_checked(word.bytes().position(is_hump)?)?;
+    let end = word.find(|letter: char| letter.is_ascii_uppercase() || letter == '_')?;
+    let (container, rest) = word.split_at(end);
     let container = container.to_ascii_uppercase();
     if !CONTAINERS.contains(&container.as_str()) {
         return None;
     }
-    let rest = rest.trim_start_matches('_');
-    // NO-EVICT and NO-TOUCH; the other names of two words are written as one.
-    let subcommand = match rest.strip_prefix("No").or(rest.strip_prefix("no_")) {
-        Some(what)
-            if what.starts_with(|first: char| first.is_uppercase()) || rest.contains('_') =>
-        {
-            format!("NO-{what}")
-        }
-        _ => rest.replace('_', "-"),
-    };
-    Some(vec![container, subcommand.to_ascii_uppercase()])
+    let subcommand = rest.replace('_', "").to_ascii_uppercase();
+    let is_meant = |dashed: &&&str| dashed.replace('-', "") == subcommand;
+    let dashed = DASHED.iter().find(is_meant);
+    let subcommand = dashed.map_or(subcommand.clone(), |dashed| (*dashed).to_owned());
+    Some(vec![container, subcommand])
 }
 
 #[cfg(test)]
@@ -66,6 +67,8 @@ mod tests {
             ("client_getname", "CLIENT GETNAME"),
             ("clientNoEvict", "CLIENT NO-EVICT"),
             ("client_no_evict", "CLIENT NO-EVICT"),
+            ("memoryMallocStats", "MEMORY MALLOC-STATS"),
+            ("command_get_keys", "COMMAND GETKEYS"),
             ("xgroupCreate", "XGROUP CREATE"),
             ("objectEncoding", "OBJECT ENCODING"),
             ("pubsubNumsub", "PUBSUB NUMSUB"),

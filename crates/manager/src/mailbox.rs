@@ -99,6 +99,8 @@ struct Inner {
     /// All but the one that is being polled. Never borrowed while code of the script runs.
     tasks: RefCell<BTreeMap<TaskId, Task>>,
     readiness: Arc<Readiness>,
+    /// Held by each task of a script's asynchronous call, and by nobody else.
+    calls: Rc<()>,
     /// Waits for the unloading on the I/O runtime, whose wakers run outside the manager's locks.
     _watch: AbortOnDropHandle<()>,
 }
@@ -120,6 +122,7 @@ impl Mailbox {
             script: script.clone(),
             tasks: RefCell::default(),
             readiness,
+            calls: Rc::default(),
             _watch: AbortOnDropHandle::new(watch),
         })))
     }
@@ -242,6 +245,26 @@ impl Mailbox {
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.0.readiness.with(|queue| queue.len())
+    }
+
+    /// How many asynchronous [calls](Self::call) of the script, and functions that wait for one
+    /// ([`ScriptFuture::then`]), have not ended. A host that lets a script leave polls until there is none, or until it
+    /// has waited long enough: [`close`](Self::close) drops them, and a call that was not sent yet never is.
+    ///
+    /// ```
+    /// # use redis_manager::prelude::*;
+    /// # use redis_manager::ScriptValue;
+    /// # let manager = RedisManager::new()?;
+    /// # let mailbox = manager.mailbox(&manager.load_script("economy")?)?;
+    /// mailbox.call(async { Ok(ScriptValue::Nil) })?;
+    /// assert_eq!(mailbox.unfinished_calls(), 1);
+    /// mailbox.poll(Budget::round());
+    /// assert_eq!(mailbox.unfinished_calls(), 0);
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    #[must_use]
+    pub fn unfinished_calls(&self) -> usize {
+        Rc::strong_count(&self.0.calls) - 1
     }
 
     /// Ends the mailbox: drops every task and the hook, here and now, and takes none any more. Inside a

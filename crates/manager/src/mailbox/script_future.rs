@@ -1,6 +1,7 @@
 //! Asynchronous calls of a script that its engine cannot await.
 
 use std::cell::Cell;
+use std::error::Error as StdError;
 use std::fmt;
 use std::rc::{Rc, Weak};
 
@@ -49,12 +50,28 @@ impl Mailbox {
         &self,
         call: impl Future<Output = Result<ScriptValue>> + 'static,
     ) -> Result<ScriptFuture> {
+        self.call_located(call, Into::into)
+    }
+
+    /// The same, where an error that nobody asks for is reported as what `locate` makes of it: the engine's own error
+    /// with the place in the script where the call was made.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn call_located(
+        &self,
+        call: impl Future<Output = Result<ScriptValue>> + 'static,
+        locate: impl FnOnce(Error) -> Box<dyn StdError + Send + Sync> + 'static,
+    ) -> Result<ScriptFuture> {
         let call = call.boxed_local().shared();
         let is_observed = Rc::new(Cell::new(false));
         let (running, is_seen) = (call.clone(), Rc::clone(&is_observed));
+        let unfinished = Rc::clone(&self.0.calls);
         self.spawn(async move {
+            let _unfinished = unfinished;
             match running.await {
-                Err(error) if !is_seen.get() => Err(error.into()),
+                Err(error) if !is_seen.get() => Err(locate(error)),
                 _ => Ok(()),
             }
         })?;
@@ -82,7 +99,11 @@ impl ScriptFuture {
         };
         self.is_observed.set(true);
         let call = self.call.clone();
-        Mailbox(mailbox).spawn(async move { function(call.await) })
+        let unfinished = Rc::clone(&mailbox.calls);
+        Mailbox(mailbox).spawn(async move {
+            let _unfinished = unfinished;
+            function(call.await)
+        })
     }
 
     /// The outcome, if it is there.
@@ -171,5 +192,35 @@ mod tests {
         mailbox.poll(Budget::round());
         assert_eq!(failures.lock().len(), 1);
         assert!(failures.lock()[0].contains("too late"), "{failures:?}");
+        let locate = |error: Error| format!("chat.lua:7: {error}").into();
+        drop(mailbox.call_located(failing(), locate).unwrap());
+        mailbox.poll(Budget::round());
+        assert!(
+            failures.lock()[1].ends_with("chat.lua:7: too late"),
+            "{failures:?}"
+        );
+    }
+
+    #[test]
+    fn a_call_is_unfinished_until_those_who_wait_for_it_have_run() {
+        let (_manager, _script, mailbox) = mailbox();
+        let call = mailbox.call(async { Ok(ScriptValue::Nil) }).unwrap();
+        assert_eq!(mailbox.unfinished_calls(), 1);
+        mailbox.poll(1);
+        assert_eq!(mailbox.unfinished_calls(), 0);
+        let (inner, seen) = (mailbox.clone(), Rc::new(Cell::new(0)));
+        let note = Rc::clone(&seen);
+        call.then(move |_| {
+            note.set(inner.unfinished_calls());
+            Ok(())
+        })
+        .unwrap();
+        mailbox.spawn(std::future::pending()).unwrap();
+        assert_eq!(mailbox.unfinished_calls(), 1);
+        mailbox.poll(Budget::round());
+        assert_eq!((seen.get(), mailbox.unfinished_calls()), (1, 0));
+        mailbox.call(std::future::pending()).unwrap();
+        mailbox.close();
+        assert_eq!(mailbox.unfinished_calls(), 0);
     }
 }

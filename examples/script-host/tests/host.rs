@@ -1,4 +1,5 @@
 //! The loop, with an engine whose scripts are one word, and no server.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::cell::RefCell;
 use std::fs;

@@ -10,6 +10,7 @@ use futures_util::future::{LocalBoxFuture, Shared};
 use redis_manager_core::{Error, ErrorKind, Result, wait};
 use redis_manager_pubsub::ListenerResult;
 
+use super::failure::run;
 use super::{Inner, Mailbox};
 use crate::ScriptValue;
 
@@ -26,7 +27,8 @@ pub struct ScriptFuture {
 }
 
 impl Mailbox {
-    /// Begins an asynchronous call, which [`poll`](Self::poll) carries on. Its error goes to the script's
+    /// Begins an asynchronous call at once, so that it stands before whatever the script calls next, and has
+    /// [`poll`](Self::poll) carry it on. Its error goes to the script's
     /// [`ErrorSink`](crate::ErrorSink) if by then nobody has asked for its outcome. Does not block.
     ///
     /// ```no_run
@@ -67,6 +69,7 @@ impl Mailbox {
         let call = call.boxed_local().shared();
         let is_observed = Rc::new(Cell::new(false));
         let (running, is_seen) = (call.clone(), Rc::clone(&is_observed));
+        let begun = call.clone();
         let unfinished = Rc::clone(&self.0.calls);
         self.spawn(async move {
             let _unfinished = unfinished;
@@ -75,6 +78,11 @@ impl Mailbox {
                 _ => Ok(()),
             }
         })?;
+        // A panic is the task's, which meets it again.
+        let _ = run(|| {
+            begun.now_or_never();
+            Ok(())
+        });
         Ok(ScriptFuture {
             call,
             is_observed,
@@ -114,6 +122,12 @@ impl ScriptFuture {
             self.is_observed.set(true);
         }
         outcome
+    }
+
+    /// Whether the outcome is there. An error goes to the error sink all the same.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.call.peek().is_some()
     }
 
     /// Waits for the outcome, blocking the thread and with it whatever else the host would do.
@@ -173,6 +187,32 @@ mod tests {
         mailbox.poll(Budget::round());
         assert_eq!(seen.borrow().last(), Some(&("late", Some(7))));
         assert_eq!(mailbox.tasks(), 0);
+    }
+
+    #[test]
+    fn a_call_begins_before_the_next_one_and_not_only_in_a_poll() {
+        let (_manager, _script, mailbox) = mailbox();
+        let (began, panics) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let count = |counter: &Rc<Cell<i32>>| {
+            let counter = Rc::clone(counter);
+            move || counter.set(counter.get() + 1)
+        };
+        let begin = count(&began);
+        let call = mailbox.call(async move {
+            begin();
+            std::future::pending().await
+        });
+        assert!(call.unwrap().outcome().is_none());
+        assert_eq!(began.get(), 1);
+        let panic = count(&panics);
+        mailbox
+            .call(async move {
+                panic();
+                panic!("at the beginning")
+            })
+            .unwrap();
+        mailbox.poll(Budget::round());
+        assert_eq!((began.get(), panics.get()), (1, 1));
     }
 
     #[test]

@@ -129,6 +129,24 @@ impl Error {
         source.downcast_ref::<redis::RedisError>()?.code()
     }
 
+    /// What the server answered, without the code: `not a list` of `WRONGTYPE not a list`. The [message](Self::message)
+    /// has both, as the redis crate writes them.
+    ///
+    /// ```
+    /// use redis_manager_core::{Error, redis};
+    ///
+    /// let reply = redis::parse_redis_value(b"-WRONGTYPE not a list\r\n")?;
+    /// let error = Error::from(reply.extract_error().unwrap_err());
+    /// assert_eq!(error.answer(), Some("not a list"));
+    /// # Ok::<(), redis::RedisError>(())
+    /// ```
+    #[must_use]
+    pub fn answer(&self) -> Option<&str> {
+        let source = self.0.source.as_deref()?;
+        let error = source.downcast_ref::<redis::RedisError>()?;
+        error.code().and(error.detail())
+    }
+
     /// The client that failed, if the failure is about one.
     #[must_use]
     pub fn client_id(&self) -> Option<ClientId> {

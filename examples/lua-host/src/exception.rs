@@ -48,9 +48,14 @@ impl Exception {
         Self { error, place }
     }
 
+    /// The server's own words, if it answered.
+    fn message(&self) -> &str {
+        self.error.answer().unwrap_or(self.error.message())
+    }
+
     /// The error, if nobody catches it.
     pub(crate) fn to_script_error(&self) -> ScriptError {
-        let message = self.error.message();
+        let message = self.message();
         self.place.error(match self.error.command() {
             Some(command) => format!("{command}: {message}"),
             None => message.to_owned(),
@@ -66,9 +71,7 @@ impl UserData for Exception {
         fields.add_field_method_get("delivery", |_, this| {
             Ok(this.error.delivery().map(|delivery| delivery.name()))
         });
-        fields.add_field_method_get("message", |lua, this| {
-            lua.create_string(this.error.message())
-        });
+        fields.add_field_method_get("message", |lua, this| lua.create_string(this.message()));
         fields.add_field_method_get("file", |lua, this| lua.create_string(&this.place.file));
         fields.add_field_method_get("line", |_, this| Ok(this.place.line));
     }
@@ -88,9 +91,10 @@ fn optional(lua: &Lua, text: Option<&str>) -> mlua::Result<Option<mlua::LuaStrin
 pub(crate) fn message_of(error: &mlua::Error) -> String {
     match error {
         mlua::Error::CallbackError { cause, .. } => message_of(cause),
-        mlua::Error::SyntaxError { message, .. } | mlua::Error::RuntimeError(message) => {
-            message.clone()
-        }
+        mlua::Error::SyntaxError { message, .. }
+        | mlua::Error::RuntimeError(message)
+        | mlua::Error::SerializeError(message)
+        | mlua::Error::DeserializeError(message) => message.clone(),
         other => other.to_string(),
     }
 }

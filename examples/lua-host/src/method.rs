@@ -8,7 +8,7 @@ use mlua::{
     UserDataRef, Value,
 };
 
-use crate::exception::{Exception, Failure};
+use crate::exception::{Exception, Failure, message_of};
 use crate::place::Place;
 
 const RAISING: &str = "script-host.raising";
@@ -46,7 +46,7 @@ where
     let name = name.to_owned();
     let returning = lua.create_function(move |lua, arguments: MultiValue| {
         let arguments = A::from_lua_multi(arguments, lua)
-            .map_err(|error| Failure::argument(format!("{name}: {error}")));
+            .map_err(|error| Failure::argument(format!("{name}: {}", message_of(&error))));
         match arguments.and_then(|arguments| function(lua, arguments)) {
             Ok(results) => {
                 let mut results = results.into_lua_multi(lua)?;

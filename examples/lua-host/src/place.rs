@@ -73,11 +73,12 @@ fn frames(lua: &Lua) -> impl Iterator<Item = Place> {
     (0..).map_while(frame).flatten()
 }
 
-/// Line and message of what Lua said of `file`.
+/// Line and message of what Lua said of `file`; the innermost line, where `coroutine.wrap` has put one before it.
 pub(crate) fn without_place<'a>(message: &'a str, file: &str) -> Option<(usize, &'a str)> {
     let rest = message.strip_prefix(file)?.strip_prefix(':')?;
     let (line, message) = rest.split_once(": ")?;
-    Some((line.parse().ok()?, message))
+    let outer = (line.parse().ok()?, message);
+    Some(without_place(message, file).unwrap_or(outer))
 }
 
 #[cfg(test)]
@@ -88,6 +89,7 @@ mod tests {
     fn a_place_is_taken_off_a_message_only_if_it_is_the_files() {
         let of = |message| without_place(message, "chat.lua");
         assert_eq!(of("chat.lua:12: no: such key"), Some((12, "no: such key")));
+        assert_eq!(of("chat.lua:12: chat.lua:3: no"), Some((3, "no")));
         for message in [
             "no such key",
             "other.lua:12: no",

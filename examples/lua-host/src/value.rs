@@ -13,10 +13,7 @@ pub(crate) fn from_lua(value: Value) -> Result<ScriptValue, Failure> {
     }
     let deserializer = mlua::serde::Deserializer::new(value);
     let value = ScriptValue::deserialize_within(deserializer, ValueLimits::default());
-    value.map_err(|error| match error {
-        mlua::Error::DeserializeError(message) => Failure::argument(message),
-        other => other.into(),
-    })
+    Ok(value?)
 }
 
 /// The arguments of a command.

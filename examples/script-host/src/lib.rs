@@ -13,6 +13,7 @@
 //! | `live` | one script that runs |
 //! | `failures`, `doorbell` | what comes to the loop from other threads |
 //! | `program` | [`run_program`]: the `main` of a host |
+//! | `stage` | [`Stage`]: a host for the tests of engines |
 
 mod context;
 mod doorbell;
@@ -24,6 +25,7 @@ mod host;
 mod live;
 mod program;
 mod script_error;
+mod stage;
 
 pub use context::ScriptContext;
 pub use engine::{Engine, ScriptSource};
@@ -31,3 +33,4 @@ pub use event::{Ending, HostEvent};
 pub use host::Host;
 pub use program::run_program;
 pub use script_error::ScriptError;
+pub use stage::Stage;

@@ -1,0 +1,17 @@
+//! Lua scripts on a real server.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod clients;
+mod errors;
+mod fixture;
+mod futures;
+mod listeners;
+mod reload;
+mod shipped;
+mod threads;
+mod unload;
+mod values;

@@ -1,0 +1,45 @@
+//! Where functions of scripts run.
+
+use std::cell::RefCell;
+use std::fs;
+use std::rc::Rc;
+use std::thread;
+
+use lua_host::LuaEngine;
+use redis_manager_support::TestServer;
+use script_host::{Host, HostEvent};
+
+use crate::fixture::{unique, with_prologue};
+
+#[test]
+fn all_functions_of_a_script_run_on_the_hosts_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let channel = unique("channel");
+    let code = with_prologue(&format!(
+        "print('body')\n\
+         local client = open(ClientType.PUB_SUB)\n\
+         client:registerAsyncListener(function() print('listener') exit() end, '{channel}')\n\
+         async():ping():thenAccept(function() print('value') end)\n\
+         async():nonsense():exceptionally(function()\n\
+             print('error')\n\
+             client:publishAsync('{channel}', '')\n\
+         end)"
+    ));
+    fs::write(folder.path().join("a.lua"), code).unwrap();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let note = Rc::clone(&seen);
+    let server = TestServer::shared().url().parse().unwrap();
+    let host = Host::new(LuaEngine, folder.path(), server, move |event| {
+        if let HostEvent::Printed(_, line) = event {
+            note.borrow_mut()
+                .push((line.clone(), thread::current().id()));
+        }
+    });
+    host.unwrap().run();
+    let here = thread::current().id();
+    let seen = seen.take();
+    assert!(seen.iter().all(|(_, thread)| *thread == here), "{seen:?}");
+    let mut lines: Vec<_> = seen.into_iter().map(|(line, _)| line).collect();
+    lines.sort();
+    assert_eq!(lines, ["body", "error", "listener", "value"]);
+}

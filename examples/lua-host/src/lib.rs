@@ -66,3 +66,8 @@ mod uri;
 mod value;
 
 pub use engine::LuaEngine;
+
+/// The guide, whose host is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Guide;

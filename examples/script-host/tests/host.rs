@@ -23,6 +23,7 @@ impl Engine for OneWord {
                 context.exit();
                 mailbox.call(std::future::pending()).map(drop)
             }
+            b"call" => mailbox.call(std::future::pending()).map(drop),
             b"break" => return Err(fails("broken")),
             b"fail" => {
                 let error = fails("failed later");
@@ -94,6 +95,26 @@ fn a_changed_script_takes_the_place_of_the_old_one_and_a_broken_one_does_not() {
         stage.told(),
         ["loaded a", "a.word:1: broken", "reloaded a", "replaced a"]
     );
+}
+
+#[test]
+fn a_new_generation_that_fails_at_once_does_not_keep_the_old_one() {
+    let mut stage = stage(&[("a.word", "call")]);
+    stage.run_until_told("loaded a");
+    // The old one waits for its call meanwhile.
+    stage.write("a.word", "fail");
+    stage.run();
+    assert_eq!(
+        stage.told(),
+        [
+            "loaded a",
+            "reloaded a",
+            "a.word:1: failed later",
+            "failed a",
+            "replaced a"
+        ]
+    );
+    assert!(stage.host.manager().scripts().is_empty());
 }
 
 #[test]

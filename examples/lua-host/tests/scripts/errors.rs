@@ -12,7 +12,6 @@ fn failure_of(code: &str) -> String {
     let (Some(failure), None) = (failures.next(), failures.next()) else {
         panic!("one failure in {told:?}")
     };
-    // Nothing runs after it.
     assert!(stage.host.manager().scripts().is_empty());
     failure.clone()
 }

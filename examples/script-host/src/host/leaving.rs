@@ -35,8 +35,7 @@ impl<P> Leaving<P> {
             ending,
             reload: None,
             deadline: Instant::now() + PATIENCE,
-            // What failed does no more.
-            is_done: ending == Ending::Failed,
+            is_done: false,
         }
     }
 
@@ -68,6 +67,11 @@ impl<E: Engine> Host<E> {
             let is_running = self.scripts.get(script.name());
             if is_running.is_some_and(|live| *live.script() == script) {
                 self.leave(script.name(), Ending::Failed);
+            }
+            // What failed does no more, also if it was about to leave.
+            let leaving = self.leaving.iter_mut();
+            for it in leaving.filter(|it| *it.live.script() == script) {
+                it.is_done = true;
             }
         }
         let exiting = self.scripts.iter().filter(|(_, live)| live.wants_exit());

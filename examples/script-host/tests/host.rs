@@ -1,11 +1,44 @@
 //! The loop, with an engine whose scripts are one word, and no server.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
 use redis_manager::ScriptValue;
 use script_host::{Engine, Host, ScriptContext, ScriptError, ScriptSource, Stage};
 
 /// A script's only line says what it does.
-struct OneWord;
+#[derive(Default)]
+struct OneWord {
+    server: Rc<Server>,
+}
+
+/// What answers the calls of scripts, when the test says so.
+#[derive(Default)]
+struct Server {
+    has_answered: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+impl Server {
+    async fn call(self: Rc<Self>) -> redis_manager::Result<ScriptValue> {
+        poll_fn(|context| {
+            *self.waiting.borrow_mut() = Some(context.waker().clone());
+            match self.has_answered.get() {
+                true => Poll::Ready(Ok("done".into())),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn answer(&self) {
+        self.has_answered.set(true);
+        self.waiting.take().unwrap().wake();
+    }
+}
 
 impl Engine for OneWord {
     type Plugin = ();
@@ -19,19 +52,26 @@ impl Engine for OneWord {
         let (mailbox, speaker) = (context.mailbox(), context.clone());
         match source.code() {
             b"stay" => mailbox.spawn(std::future::pending()),
+            b"leave" => {
+                context.exit();
+                Ok(())
+            }
             b"hang" => {
                 context.exit();
                 mailbox.call(std::future::pending()).map(drop)
             }
+            b"ask" => mailbox.call(Rc::clone(&self.server).call()).map(drop),
             b"call" => mailbox.call(std::future::pending()).map(drop),
             b"break" => return Err(fails("broken")),
             b"fail" => {
                 let error = fails("failed later");
-                mailbox.spawn(async move { Err(error.into()) })
+                let failing = mailbox.spawn(async move { Err(error.into()) });
+                // Nothing that it waits for keeps it.
+                failing.and(mailbox.call(std::future::pending()).map(drop))
             }
             b"exit" => {
                 context.exit();
-                let call = mailbox.call(async { Ok(ScriptValue::from("done")) });
+                let call = mailbox.call(Rc::clone(&self.server).call());
                 call.and_then(|call| {
                     call.then(move |outcome| {
                         speaker.print(outcome?.as_str().unwrap_or_default());
@@ -46,7 +86,7 @@ impl Engine for OneWord {
 }
 
 fn stage(files: &[(&str, &str)]) -> Stage<OneWord> {
-    Stage::new(OneWord, "redis://localhost", files)
+    Stage::new(OneWord::default(), "redis://localhost", files)
 }
 
 fn is_loaded(stage: &Stage<OneWord>, name: &str) -> bool {
@@ -55,16 +95,28 @@ fn is_loaded(stage: &Stage<OneWord>, name: &str) -> bool {
 
 #[test]
 fn it_stops_when_every_script_has_ended_and_says_how_each_did() {
-    let mut stage = stage(&[("a.word", "break"), ("b.word", "exit"), ("c.word", "fail")]);
+    let mut stage = stage(&[("a.word", "break"), ("b.word", "leave"), ("c.word", "fail")]);
     stage.host.run();
     let mut told = stage.told();
     assert_eq!(told[..3], ["a.word:1: broken", "loaded b", "loaded c"]);
     told[3..].sort();
     assert_eq!(
         told[3..],
-        ["b: done", "c.word:1: failed later", "exited b", "failed c"]
+        ["c.word:1: failed later", "exited b", "failed c"]
     );
     assert!(stage.host.manager().scripts().is_empty());
+}
+
+#[test]
+fn a_script_that_exits_is_there_until_its_calls_have_ended() {
+    let engine = OneWord::default();
+    let server = Rc::clone(&engine.server);
+    let mut stage = Stage::new(engine, "redis://localhost", &[("a.word", "exit")]);
+    stage.run_until_told("loaded a");
+    assert!(is_loaded(&stage, "a") && !stage.host.is_idle());
+    server.answer();
+    stage.run();
+    assert_eq!(stage.told(), ["loaded a", "a: done", "exited a"]);
 }
 
 #[test]
@@ -118,6 +170,30 @@ fn a_new_generation_that_fails_at_once_does_not_keep_the_old_one() {
 }
 
 #[test]
+fn a_third_generation_waits_until_the_first_is_gone() {
+    let engine = OneWord::default();
+    let server = Rc::clone(&engine.server);
+    let mut stage = Stage::new(engine, "redis://localhost", &[("a.word", "ask")]);
+    stage.run_until_told("loaded a");
+    stage.write("a.word", "stay");
+    stage.run_until_told("reloaded a");
+    stage.write("a.word", "leave");
+    server.answer();
+    stage.run();
+    assert_eq!(
+        stage.told(),
+        [
+            "loaded a",
+            "reloaded a",
+            "replaced a",
+            "reloaded a",
+            "replaced a",
+            "exited a"
+        ]
+    );
+}
+
+#[test]
 fn new_files_are_loaded_and_removed_ones_unloaded() {
     let mut stage = stage(&[("a.word", "stay")]);
     stage.run_until_told("loaded a");
@@ -135,9 +211,9 @@ fn what_has_ended_starts_again_when_its_file_changes() {
     stage.write("a.word", "stay");
     stage.run_until_told("loaded a");
     stage.write("a.word", "fail");
-    stage.run_until_told("failed a");
+    stage.run_until_told("a.word:1: failed later");
     assert!(stage.host.is_idle() && !is_loaded(&stage, "a"));
-    stage.write("a.word", "exit");
+    stage.write("a.word", "leave");
     stage.run_until_told("exited a");
     assert!(!is_loaded(&stage, "a"));
 }
@@ -145,5 +221,5 @@ fn what_has_ended_starts_again_when_its_file_changes() {
 #[test]
 fn a_folder_that_is_not_there_is_an_error() {
     let server = "redis://localhost".parse().unwrap();
-    assert!(Host::new(OneWord, "/no/such/folder", server, |_| {}).is_err());
+    assert!(Host::new(OneWord::default(), "/no/such/folder", server, |_| {}).is_err());
 }

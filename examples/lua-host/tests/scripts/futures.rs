@@ -36,7 +36,7 @@ fn functions_get_the_value_or_the_error_and_get_waits_for_either() {
 }
 
 #[test]
-fn a_script_that_exits_is_left_until_its_calls_have_ended() {
+fn a_script_that_exits_hears_the_outcome_of_the_calls_that_it_made() {
     let list = unique("list");
     let mut stage = stage(&format!(
         "async():blpop('{list}', 0):thenAccept(function(popped) print(popped[2]) end)\n\

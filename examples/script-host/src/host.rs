@@ -78,6 +78,12 @@ impl<E: Engine> Host<E> {
         })
     }
 
+    /// The server that scripts are offered.
+    #[must_use]
+    pub fn server(&self) -> &RedisUri {
+        &self.server
+    }
+
     /// The manager of the scripts' clients.
     #[must_use]
     pub fn manager(&self) -> &RedisManager {

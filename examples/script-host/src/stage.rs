@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+mod traffic;
+
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;

@@ -66,3 +66,18 @@ fn a_broken_file_changes_nothing_but_what_is_told() {
     stage.run_until_told("a: old still here");
     assert_eq!(stage.printed("a"), ["old still here"]);
 }
+
+#[test]
+fn a_thousand_reloads_under_traffic_lose_no_message_and_repeat_none() {
+    let (server, channel) = (TestServer::start(), unique("channel"));
+    let mut stage = stage_on(&server, "");
+    let script = format!(
+        "local generation = commands():incr('generation')\n\
+         local options = redis.newClientOptions():listenerQueueSize(1000000):build()\n\
+         local client = redis.openRedisClient(ClientType.PUB_SUB, REDIS_HOST, REDIS_PORT, nil, options)\n\
+         client:registerListener(function(_, number) print(generation, number) end, '{channel}')"
+    );
+    stage.write("a.lua", &with_prologue(&script));
+    stage.run_until_told("loaded a");
+    stage.reload_under_traffic("a", &channel, 1_000);
+}

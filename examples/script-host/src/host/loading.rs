@@ -25,6 +25,12 @@ impl<E: Engine> Host<E> {
         }
     }
 
+    /// Starts the script's file in place of what runs of it, whether it has changed or not. If the generation before the
+    /// last one has not left yet, that happens once it has.
+    pub fn reload(&mut self, name: &str) {
+        self.apply(Change::Written(name.to_owned()));
+    }
+
     fn apply(&mut self, change: Change) {
         match change {
             // One after the other: a third generation waits until the first is gone.
@@ -69,10 +75,13 @@ impl<E: Engine> Host<E> {
         Ok(())
     }
 
-    /// Sends the old generation away. It is polled until what has come to it was handled, and then
+    /// Sends the old generation away. It listens no more, is polled until what has come to it was handled, and then
     /// [`finish`](ScriptReload::finish) unloads it.
-    fn replace(&mut self, old: Live<E::Plugin>, reload: ScriptReload) {
-        // Here the old generation stops listening, before it is polled empty.
+    fn replace(&mut self, old: Live<E::Plugin>, mut reload: ScriptReload) {
+        if let Err(error) = reload.hand_over() {
+            let file = self.folder.file(old.script().name());
+            self.tell_failed(ScriptError::new(file, None, error.to_string()));
+        }
         self.leaving.push(Leaving::replaced(old, reload));
     }
 

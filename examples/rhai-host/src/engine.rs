@@ -18,7 +18,7 @@ use crate::{basic, client, command, exception, future, listener, options, pub_su
 /// | what | at most |
 /// |---|---|
 /// | operations in one call of the host, the start or a callback | 10 million |
-/// | calls in one another | 32 |
+/// | calls in one another | 16 |
 /// | depth of an expression; in a function | 64; 32 |
 /// | variables; functions | 1024; 1024 |
 /// | a string | 16 MiB |
@@ -26,6 +26,9 @@ use crate::{basic, client, command, exception, future, listener, options, pub_su
 /// | entries of a map | 64 Ki |
 ///
 /// `import` finds nothing, and `sleep`, which would hold up the host, fails.
+///
+/// These keep a mistake from taking the host along, not malice: Rhai counts what an array holds, and not how deep, so
+/// that ten thousand arrays in one another end the process. Whoever runs scripts of strangers gives them a process of their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RhaiEngine;
 
@@ -93,7 +96,8 @@ fn add_named(engine: &mut Rhai, names: Names, context: &ScriptContext) {
 
 fn limit(engine: &mut Rhai) {
     engine.set_max_operations(10_000_000);
-    engine.set_max_call_levels(32);
+    // With the depth of expressions, what a thread with 2 MiB of stack holds in a debug build.
+    engine.set_max_call_levels(16);
     engine.set_max_expr_depths(64, 32);
     engine.set_max_variables(1024);
     engine.set_max_functions(1024);

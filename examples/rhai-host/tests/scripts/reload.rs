@@ -66,3 +66,17 @@ fn a_broken_file_changes_nothing_but_what_is_told() {
     stage.run_until_told("a: old still here");
     assert_eq!(stage.printed("a"), ["old still here"]);
 }
+
+#[test]
+fn a_thousand_reloads_under_traffic_lose_no_message_and_repeat_none() {
+    let server = TestServer::start();
+    let mut stage = stage_on(&server, "");
+    let script = "\
+        let generation = commands().incr(\"generation\");\n\
+        let options = redis.newClientOptions().listenerQueueSize(1000000).build();\n\
+        let client = redis.openRedisClient(ClientType.PUB_SUB, REDIS_HOST, REDIS_PORT, (), options);\n\
+        client.registerListener(|channel, number| { print(`${generation} ${number}`); }, \"channel\");";
+    stage.write("a.rhai", &with_prologue(script));
+    stage.run_until_told("loaded a");
+    stage.reload_under_traffic("a", "channel", 1_000);
+}

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, LuaSerdeExt, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 use redis_manager::{ClientOptions, Error, ErrorKind};
+use script_host::option_name;
 
 use crate::exception::{Failure, message_of};
 use crate::method::{Call, function, method};
@@ -18,7 +19,7 @@ impl UserData for Options {
             let Value::Table(options) = lua.to_value(&this.0)? else {
                 return Ok(Value::Nil);
             };
-            options.get::<Value>(snake_case(&name))
+            options.get::<Value>(option_name(&name))
         });
     }
 }
@@ -46,35 +47,12 @@ impl UserData for OptionsBuilder {
 
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, _, name: String| {
-            let option = snake_case(&name);
+            let option = option_name(&name);
             function(lua, &name, move |_, call: Call<Self, Value>| {
                 let mut options = call.this.0.borrow_mut();
                 options.insert(option.clone(), call.rest);
                 Ok(call.this.clone())
             })
         });
-    }
-}
-
-/// `commandTimeout` is the option `command_timeout`.
-fn snake_case(name: &str) -> String {
-    let mut option = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            option.push('_');
-        }
-        option.push(letter.to_ascii_lowercase());
-    }
-    option
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn humps_become_underscores() {
-        assert_eq!(snake_case("requestQueueBytes"), "request_queue_bytes");
-        assert_eq!(snake_case("heartbeat"), "heartbeat");
     }
 }

@@ -29,6 +29,9 @@
 //!
 //! A listener is a function of `(channel, message)`: a closure, or a function by its name. All functions of a script run
 //! on the host's thread, in its mailbox. An asynchronous listener differs in its registration: that is not waited for.
+//! A function made with `fn` sees no variables but the globals. A closure shares those that it names with the script; of a
+//! client, a listener or a future that is never assigned again it has a copy, which is the same client, so that a listener
+//! may use the client that it is registered on.
 //!
 //! **Commands.** A command whose name is no name in Rhai (`JSON.GET`), or one of its keywords, is called by
 //! `dispatch("JSON.GET", ["key"])`, which is lettuce's name for it. So is one in code that is given to `eval`. A method has at

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use redis_manager::{ClientOptions, Error, ErrorKind, Result};
 use rhai::serde::{from_dynamic, to_dynamic};
 use rhai::{Dynamic, Engine, ImmutableString, Map};
+use script_host::option_name;
 
 use crate::method::{method, method_of_any};
 use crate::value::message_of;
@@ -26,7 +27,7 @@ pub(crate) fn add_options(engine: &mut Engine) {
 
 /// Gives the builder the method `name`, which is an option.
 pub(crate) fn add_named_option(engine: &mut Engine, name: &str) {
-    let option = snake_case(name);
+    let option = option_name(name);
     method_of_any(engine, name, 1, move |_, this: &OptionsBuilder, values| {
         let value = values.into_iter().next().unwrap_or_default();
         this.0.borrow_mut().insert(option.as_str().into(), value);
@@ -38,7 +39,7 @@ impl Options {
     fn get(&self, name: &str) -> Dynamic {
         let options = to_dynamic(&self.0).unwrap_or_default();
         let options = options.try_cast::<Map>().unwrap_or_default();
-        let value = options.get(snake_case(name).as_str());
+        let value = options.get(option_name(name).as_str());
         value.cloned().unwrap_or_default()
     }
 }
@@ -54,27 +55,9 @@ impl OptionsBuilder {
     }
 }
 
-/// `commandTimeout` is the option `command_timeout`.
-fn snake_case(name: &str) -> String {
-    let mut option = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            option.push('_');
-        }
-        option.push(letter.to_ascii_lowercase());
-    }
-    option
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn humps_become_underscores() {
-        assert_eq!(snake_case("requestQueueBytes"), "request_queue_bytes");
-        assert_eq!(snake_case("heartbeat"), "heartbeat");
-    }
 
     #[test]
     fn options_are_built_from_their_names_and_read_by_them() {

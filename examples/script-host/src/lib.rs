@@ -12,6 +12,7 @@
 //! | `folder` | the folder's files, and which of them changed |
 //! | `live` | one script that runs |
 //! | `failures`, `doorbell` | what comes to the loop from other threads |
+//! | `option_name` | [`option_name`]: how scripts write the names of options |
 //! | `program` | [`run_program`]: the `main` of a host |
 //! | `stage` | [`Stage`]: a host for the tests of engines |
 
@@ -23,6 +24,7 @@ mod failures;
 mod folder;
 mod host;
 mod live;
+mod option_name;
 mod program;
 mod script_error;
 mod stage;
@@ -31,6 +33,7 @@ pub use context::ScriptContext;
 pub use engine::{Engine, ScriptSource};
 pub use event::{Ending, HostEvent};
 pub use host::Host;
+pub use option_name::option_name;
 pub use program::run_program;
 pub use script_error::ScriptError;
 pub use stage::Stage;

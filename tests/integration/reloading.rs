@@ -50,21 +50,31 @@ fn account(host: &Host, channel: &str, reload: impl Fn(&Heard), poll: impl Fn())
         stop.store(true, SeqCst);
     });
     let last = published.load(SeqCst) - 1;
+    check(&generations, last, poll);
+}
+
+/// The last generation hears `last`, each has heard numbers that follow each other, and all together every one.
+fn check(generations: &[Heard], last: u64, poll: impl Fn()) {
     eventually("the last one was heard", || {
         poll();
-        generations[RELOADS].lock().unwrap().last() == Some(&last)
+        let heard = generations.last().unwrap();
+        heard.lock().unwrap().last() == Some(&last)
     });
-    let mut heard = BTreeSet::<u64>::new();
+    let everyone = || {
+        let mut heard = BTreeSet::<u64>::new();
+        for generation in generations {
+            heard.extend(generation.lock().unwrap().iter());
+        }
+        heard
+    };
+    eventually("every number was heard", || {
+        everyone().len() as u64 == last + 1
+    });
     for (generation, numbers) in generations.iter().enumerate() {
         let numbers = numbers.lock().unwrap();
         let is_whole = numbers.windows(2).all(|two| two[1] == two[0] + 1);
         assert!(is_whole, "generation {generation}: {numbers:?}");
-        heard.extend(numbers.iter());
     }
-    let missing: Vec<_> = (0..=last)
-        .filter(|number| !heard.contains(number))
-        .collect();
-    assert!(missing.is_empty(), "{missing:?} of {last}");
 }
 
 /// A client of the new generation, whose listeners drop nothing.
@@ -120,6 +130,74 @@ fn a_mailbox_hears_what_waits_in_it_between_the_hand_over_and_the_end() {
     };
     account(&host, &channel, reload, || {
         current.borrow().iter().for_each(empty);
+    });
+}
+
+/// Loads one generation after the other, each from inside a call of the one before.
+fn succeed(
+    host: Arc<Host>,
+    name: String,
+    channel: String,
+    heard: Arc<Vec<Heard>>,
+    generation: usize,
+) {
+    let reload = host.manager.reload_script(&name).unwrap();
+    let client = open(&host, &reload);
+    let (next, log) = (Arc::clone(&host), Arc::clone(&heard));
+    let (next_name, next_channel) = (name, channel.clone());
+    client
+        .register_listener(&channel, move |message: &Message| {
+            log[generation].lock().unwrap().push(number(message));
+            let calls = log[generation].lock().unwrap().len();
+            if calls == 20 && generation + 1 < log.len() {
+                let (name, channel) = (next_name.clone(), next_channel.clone());
+                succeed(
+                    Arc::clone(&next),
+                    name,
+                    channel,
+                    Arc::clone(&log),
+                    generation + 1,
+                );
+            }
+            Ok(())
+        })
+        .unwrap();
+    let (_, report) = reload.finish().unwrap();
+    assert_eq!(report.is_some(), generation > 0);
+    if let Some(report) = report {
+        assert!(report.in_background().count() == 1, "{report}");
+    }
+}
+
+#[test]
+fn a_script_that_reloads_itself_from_its_own_listener_loses_no_message() {
+    const RELOADS: usize = 20;
+    let host = Arc::new(Host::new());
+    let (name, channel) = (unique("chat"), unique("channel"));
+    let heard: Arc<Vec<Heard>> = Arc::new((0..=RELOADS).map(|_| Heard::default()).collect());
+    succeed(
+        Arc::clone(&host),
+        name.clone(),
+        channel.clone(),
+        Arc::clone(&heard),
+        0,
+    );
+    let (stop, published) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| publish(&host, &channel, &stop, &published));
+        eventually("all generations have come", || {
+            !heard[RELOADS].lock().unwrap().is_empty()
+        });
+        stop.store(true, SeqCst);
+    });
+    check(&heard, published.load(SeqCst) - 1, || {});
+    eventually("the others are gone", || {
+        host.manager
+            .scripts()
+            .iter()
+            .filter(|script| script.name() == name)
+            .count()
+            == 1
     });
 }
 

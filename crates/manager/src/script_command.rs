@@ -2,8 +2,8 @@
 
 use redis_manager_command::RedisCommandClient;
 use redis_manager_core::redis::aio::ConnectionLike as AsyncConnectionLike;
-use redis_manager_core::redis::{Cmd, ConnectionLike};
-use redis_manager_core::{Error, Result};
+use redis_manager_core::redis::{Cmd, ConnectionLike, Value};
+use redis_manager_core::{Error, Result, ScriptRedisClient};
 
 use crate::command_name::command_words;
 use crate::{ScriptValue, ValueLimits};
@@ -21,7 +21,9 @@ use crate::{ScriptValue, ValueLimits};
 /// # fn example(client: RedisCommandClient) -> redis_manager::Result<()> {
 /// ScriptCommand::new("hset", ["player:1", "name", "alice"])?.call(&client)?;
 /// let player = ScriptCommand::new("hgetall", ["player:1"])?.call(&client)?;
-/// assert_eq!(player, ScriptValue::Map(vec![("name".into(), "alice".into())]));
+/// assert_eq!(player, vec![("name", "alice")].into());                 // under RESP2 a list
+/// let pong = ScriptCommand::new::<ScriptValue>("ping", [])?.call(&client)?;
+/// assert_eq!(pong.as_str(), Some("PONG"));
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
@@ -36,8 +38,9 @@ impl ScriptCommand {
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no name of a command, or if there is a nil
-    /// among `arguments`; [`Conversion`](crate::ErrorKind::Conversion) if they pass the limits.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no name of a command (words of visible ASCII,
+    /// at least one; whether there is such a command is the server's to say), or if there is a nil among `arguments`;
+    /// [`Conversion`](crate::ErrorKind::Conversion) if they pass the limits.
     pub fn new<A: Into<ScriptValue>>(
         name: &str,
         arguments: impl IntoIterator<Item = A>,
@@ -82,10 +85,10 @@ impl ScriptCommand {
     /// # Errors
     ///
     /// As any command of the client; the server's error; [`Conversion`](crate::ErrorKind::Conversion) if the reply
-    /// passes the limits. All of them name the command.
+    /// passes the limits. All of them name the command and the client.
     pub fn call(&self, client: &RedisCommandClient) -> Result<ScriptValue> {
         let reply = client.commands().req_command(&self.cmd);
-        self.read(reply.map_err(Error::from))
+        self.read(client, reply.map_err(Error::from))
     }
 
     /// The asynchronous twin of [`call`](Self::call).
@@ -96,14 +99,17 @@ impl ScriptCommand {
     pub async fn call_async(&self, client: &RedisCommandClient) -> Result<ScriptValue> {
         let mut commands = client.async_commands();
         let reply = commands.req_packed_command(&self.cmd).await;
-        self.read(reply.map_err(Error::from))
+        self.read(client, reply.map_err(Error::from))
     }
 
-    fn read(&self, reply: Result<redis_manager_core::redis::Value>) -> Result<ScriptValue> {
+    fn read(&self, client: &RedisCommandClient, reply: Result<Value>) -> Result<ScriptValue> {
         let value = reply.and_then(|value| ScriptValue::from_redis(value, self.limits));
-        value.map_err(|error| match error.command() {
-            Some(_) => error,
-            None => error.with_command(&self.name),
+        value.map_err(|error| {
+            let error = error.with_client(client.client_id());
+            match error.command() {
+                Some(_) => error,
+                None => error.with_command(&self.name),
+            }
         })
     }
 }

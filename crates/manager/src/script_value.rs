@@ -5,6 +5,8 @@ mod from_redis;
 mod limits;
 mod serde;
 
+use std::fmt;
+
 pub use limits::ValueLimits;
 
 /// A value as most script languages have it, between those of an engine and those of Redis.
@@ -25,7 +27,7 @@ pub use limits::ValueLimits;
 /// assert_eq!(serde_json::from_str::<ScriptValue>(r#"["a",1,null]"#)?, value);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub enum ScriptValue {
     /// Nothing: a key that is missing, for one.
     #[default]
@@ -65,6 +67,43 @@ impl ScriptValue {
     pub fn as_integer(&self) -> Option<i64> {
         match self {
             Self::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn as_float(&self) -> Option<f64> {
+        match self {
+            Self::Integer(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if it is one.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The values, if it is a list.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[ScriptValue]> {
+        match self {
+            Self::List(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The keys and values, if it is a map.
+    #[must_use]
+    pub fn as_map(&self) -> Option<&[(ScriptValue, ScriptValue)]> {
+        match self {
+            Self::Map(pairs) => Some(pairs),
             _ => None,
         }
     }
@@ -130,8 +169,53 @@ impl From<Vec<ScriptValue>> for ScriptValue {
     }
 }
 
+impl<K: Into<ScriptValue>, V: Into<ScriptValue>> From<Vec<(K, V)>> for ScriptValue {
+    fn from(pairs: Vec<(K, V)>) -> Self {
+        let pairs = pairs.into_iter();
+        Self::Map(
+            pairs
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        )
+    }
+}
+
 impl<T: Into<ScriptValue>> From<Option<T>> for ScriptValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Nil, Into::into)
+    }
+}
+
+/// Strings as text as far as they are, the rest as it would be written.
+impl fmt::Debug for ScriptValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("nil"),
+            Self::Bool(value) => value.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+            Self::Float(number) => write!(f, "{number:?}"),
+            Self::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Self::List(values) => f.debug_list().entries(values).finish(),
+            Self::Map(pairs) => {
+                let pairs = pairs.iter().map(|(key, value)| (key, value));
+                f.debug_map().entries(pairs).finish()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_can_read_it() {
+        let list = ScriptValue::from(vec!["a\n".into(), 1.into(), 1.0.into(), ScriptValue::Nil]);
+        let value = ScriptValue::from(vec![("list", list), ("is", true.into())]);
+        assert_eq!(
+            format!("{value:?}"),
+            r#"{"list": ["a\n", 1, 1.0, nil], "is": true}"#
+        );
+        assert_eq!(value.as_map().unwrap()[0].1.as_list().unwrap().len(), 4);
     }
 }

@@ -116,11 +116,13 @@ impl<L: Clone> SubscriptionTable<L> {
         each(&listeners).collect()
     }
 
-    /// Leaves every channel, and returns those that somebody listens to, who stays there.
+    /// Leaves every channel, and returns those of which the server has not confirmed it. Who listens stays there.
     pub(crate) fn leave_all(&mut self) -> Vec<Channel> {
         let entries = self.channels.values_mut().flat_map(HashMap::values_mut);
-        let wanted = entries.filter(|entry| entry.is_wanted());
-        wanted
+        let unconfirmed = entries.filter(|entry| {
+            entry.is_wanted() || entry.is_left && (entry.is_subscribed || entry.pending.is_some())
+        });
+        unconfirmed
             .map(|entry| {
                 entry.is_left = true;
                 entry.channel.clone()

@@ -12,6 +12,9 @@ impl Mailbox {
     /// the server has confirmed it. The function runs in [`poll`](Self::poll), for one message a call. A pattern
     /// is `Channel::pattern("news.*")`; more can be chosen with [`attach`](Self::attach).
     ///
+    /// The client should be of the mailbox's script: a listener ends with either, and its failures go to the sink of the
+    /// client's script.
+    ///
     /// ```no_run
     /// # use std::{cell::RefCell, rc::Rc};
     /// # use redis_manager::prelude::*;

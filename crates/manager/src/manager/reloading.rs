@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
-use redis_manager_core::{ClientType, Result, ScriptHandle, wait};
+use redis_manager_core::{ClientType, Result, ScriptHandle, in_callback, wait};
 use redis_manager_pubsub::RedisPubSubClient;
 
 use super::RedisManager;
@@ -41,6 +42,23 @@ impl RedisManager {
             script,
             stage: Stage::Begun,
         })
+    }
+
+    /// Unloads `old` once it has heard what has come to it; a callback cannot wait for that.
+    fn retire_in_background(&self, old: ScriptHandle) -> UnloadReport {
+        let clients = self.redis_clients(&old);
+        let report = UnloadReport::unfinished(old.clone(), &clients);
+        let clients = self.pubsub_clients(&old);
+        // The manager may go meanwhile, and unloads everything then.
+        let manager = Arc::downgrade(&self.0);
+        let retiring = self.0.closings.track_future(async move {
+            hear_out(&clients).await;
+            if let Some(manager) = manager.upgrade() {
+                manager.unload_in_background(&old);
+            }
+        });
+        drop(self.0.resources.spawn(retiring));
+        report
     }
 
     fn pubsub_clients(&self, script: &ScriptHandle) -> Vec<RedisPubSubClient> {
@@ -124,10 +142,14 @@ impl ScriptReload {
         told.into_iter().collect()
     }
 
-    /// Hands over, if that was not done, waits until the old generation's listeners have heard what has arrived, at
+    /// Hands over, if the server has not confirmed that yet, waits until the old generation's listeners have heard what has arrived, at
     /// most for the option `shutdown_timeout` of their client, and unloads it, blocking the thread; see
     /// [`unload_script`](RedisManager::unload_script). Returns the new generation, and the report on the old one if there
     /// was one.
+    ///
+    /// Inside a callback, of the old generation perhaps, the new one gets its name and all else happens in the
+    /// background: the report says [`InBackground`](crate::CloseOutcome::InBackground). Only what waits in a mailbox of
+    /// the old generation is not heard then, so a script in a mailbox leaves its own reload to the host.
     ///
     /// # Errors
     ///
@@ -148,9 +170,10 @@ impl ScriptReload {
             return told.map(|()| (self.script.clone(), None));
         };
         let report = match old.clone() {
+            Some(old) if in_callback() => Some(self.manager.retire_in_background(old)),
             Some(old) => {
                 let clients = self.manager.pubsub_clients(&old);
-                join_all(clients.iter().map(RedisPubSubClient::catch_up_async)).await;
+                hear_out(&clients).await;
                 let unloaded = self.manager.unload_script_async(&old);
                 // From its first poll on it goes on by itself.
                 Some(unloaded.await)
@@ -160,6 +183,13 @@ impl ScriptReload {
         self.stage = Stage::Over;
         Ok((self.script.clone(), report))
     }
+}
+
+/// Waits until nothing more comes to `clients`, and what has come was heard.
+async fn hear_out(clients: &[RedisPubSubClient]) {
+    // Again, because a callback may have handed over, which waits for nothing. What fails is cut off.
+    join_all(clients.iter().map(RedisPubSubClient::unsubscribe_all_async)).await;
+    join_all(clients.iter().map(RedisPubSubClient::catch_up_async)).await;
 }
 
 impl Drop for ScriptReload {

@@ -8,7 +8,7 @@ use super::{ScriptValue, ValueLimits};
 
 impl ScriptValue {
     /// Adds it to `cmd`: a string as it is, a number as the redis crate writes it, a truth value as 1 or 0, a list as
-    /// one argument for each value, a map as one for each key and each value.
+    /// one argument for each value, a map as one for each key and each value, also where they stand in one another.
     ///
     /// # Errors
     ///

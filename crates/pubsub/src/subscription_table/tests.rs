@@ -287,6 +287,7 @@ fn a_channel_that_is_left_is_unsubscribed_and_its_listeners_stay() {
     done(&mut table, &"c".into());
     assert_eq!(table.leave_all(), ["c".into()]);
     let number = told(&mut table, "c", Step::Unsubscribe);
+    assert_eq!(table.leave_all(), ["c".into()], "not confirmed yet");
     // What comes before the confirmation is theirs.
     assert_eq!(table.listeners(ChannelKind::Plain, b"c").unwrap().len(), 1);
     assert!(!table.unsubscribed(&"c".into(), at(0)));

@@ -97,7 +97,8 @@ impl ScriptReload {
     }
 
     /// Gives the new generation its name, and ends the subscriptions of the old one, blocking the thread: when this
-    /// returns, all messages that the old one will ever get are in the queues of its listeners.
+    /// returns, all messages that the old one will ever get are in the queues of its listeners. Inside a callback it waits
+    /// for nothing, and [`finish`](Self::finish) sees to the rest.
     ///
     /// [`finish`](Self::finish) does this too. A host with a [`Mailbox`](crate::Mailbox) calls it first, because only
     /// the host can have the old generation hear what waits there:

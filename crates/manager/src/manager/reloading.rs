@@ -143,8 +143,8 @@ impl ScriptReload {
         told.into_iter().collect()
     }
 
-    /// Hands over, if the server has not confirmed that yet, waits until the old generation's listeners have heard what has arrived, at
-    /// most for the option `shutdown_timeout` of their client, and unloads it, blocking the thread; see
+    /// Hands over, if the server has not confirmed that yet, waits until the old generation's listeners have heard what
+    /// has arrived, at most for the option `shutdown_timeout` of their client, and unloads it, blocking the thread; see
     /// [`unload_script`](RedisManager::unload_script). Returns the new generation, and the report on the old one if there
     /// was one.
     ///

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis_manager_core::{CloseOutcome, CloseReport, ScriptHandle, ScriptRedisClient};
-
-use crate::AnyClient;
+use redis_manager_core::{CloseOutcome, CloseReport, ScriptHandle};
 
 /// What became of a script and its clients when it was unloaded. Its `Display` is for a person.
 ///
@@ -36,15 +34,6 @@ impl UnloadReport {
             clients,
             elapsed,
         }
-    }
-
-    /// That on a script whose clients are closed later.
-    pub(crate) fn unfinished(script: ScriptHandle, clients: &[AnyClient]) -> Self {
-        let reports = clients.iter().map(|client| {
-            let outcome = CloseOutcome::InBackground;
-            CloseReport::new(client.client_id(), client.client_type(), outcome)
-        });
-        Self::new(script, reports.collect(), Duration::ZERO)
     }
 
     pub(crate) fn not_loaded(script: ScriptHandle) -> Self {

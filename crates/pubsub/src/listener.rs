@@ -225,29 +225,20 @@ impl Listener {
 
     /// Waits until no call is running, until `deadline`. Returns whether that is so.
     pub(crate) async fn wait_idle(&self, deadline: Instant) -> bool {
-        tokio::time::timeout_at(deadline, async {
-            loop {
-                let idle = self.idle.notified();
-                if !self.state.lock().running {
-                    return;
-                }
-                idle.await;
-            }
-        })
-        .await
-        .is_ok()
+        self.wait_until(deadline, |state| !state.running).await
     }
 
     /// Waits until all that is queued was heard, until `deadline`. Returns whether that is so; of one whose messages are
     /// pulled at once, because that is up to others.
     pub(crate) async fn wait_heard(&self, deadline: Instant) -> bool {
-        if self.mode == Mode::Pulled {
-            return true;
-        }
+        self.mode == Mode::Pulled || self.wait_until(deadline, |state| !state.scheduled).await
+    }
+
+    async fn wait_until(&self, deadline: Instant, is_reached: impl Fn(&State) -> bool) -> bool {
         tokio::time::timeout_at(deadline, async {
             loop {
                 let idle = self.idle.notified();
-                if !self.state.lock().scheduled {
+                if is_reached(&self.state.lock()) {
                     return;
                 }
                 idle.await;

@@ -1,10 +1,8 @@
 //! Listeners of scripts.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use mlua::{Function, Lua, UserData, UserDataFields};
-use redis_manager::{Channel, Message, RedisPubSubClient, ScriptPubSubListener, ScriptValue};
+use redis_manager::{Channel, Message, RedisPubSubClient};
+use script_host::Registration;
 
 use crate::exception::Failure;
 use crate::future::{Future, begin};
@@ -16,16 +14,8 @@ use crate::uncaught::Callback;
 #[derive(Clone)]
 pub(crate) struct Listener {
     channel: Channel,
-    stage: Rc<RefCell<Stage>>,
+    listening: Registration,
     registration: Future,
-}
-
-/// How far a listener has come.
-enum Stage {
-    Registering,
-    Registered(ScriptPubSubListener),
-    /// Before the server confirmed it, so that it must be taken back then.
-    GivenUp,
 }
 
 impl Listener {
@@ -37,32 +27,19 @@ impl Listener {
         function: Function,
     ) -> Result<Self, Failure> {
         let function = Callback::new(lua, function);
-        let stage = Rc::new(RefCell::new(Stage::Registering));
-        let heard = Rc::clone(&stage);
         let hear = move |message: &Message| {
-            if matches!(*heard.borrow(), Stage::GivenUp) {
-                return Ok(());
-            }
             Ok(function.call(|lua| {
                 let channel = lua.create_string(message.channel())?;
                 Ok((channel, lua.create_string(message.payload())?))
             })?)
         };
         let mailbox = Script::of(lua)?.context.mailbox().clone();
-        let (client, wanted, reached) = (client.clone(), channel.clone(), Rc::clone(&stage));
-        let registration = begin(lua, async move {
-            let registered = mailbox.register_listener_async(&client, wanted, hear);
-            let handle = registered.await?;
-            let stage = reached.replace(Stage::Registered(handle.clone()));
-            if matches!(stage, Stage::GivenUp) {
-                handle.unregister_async().await?;
-            }
-            Ok(ScriptValue::Nil)
-        })?;
+        let listening = Registration::default();
+        let registered = listening.register(mailbox, client.clone(), channel.clone(), hear);
         Ok(Self {
             channel,
-            stage,
-            registration,
+            listening,
+            registration: begin(lua, registered)?,
         })
     }
 
@@ -73,21 +50,7 @@ impl Listener {
     }
 
     pub(crate) fn unregister(&self) -> Result<(), Failure> {
-        let handle = match &mut *self.stage.borrow_mut() {
-            Stage::Registered(handle) => handle.clone(),
-            stage => {
-                *stage = Stage::GivenUp;
-                return Ok(());
-            }
-        };
-        Ok(handle.unregister()?)
-    }
-
-    fn is_registered(&self) -> bool {
-        match &*self.stage.borrow() {
-            Stage::Registered(handle) => handle.is_registered(),
-            Stage::Registering | Stage::GivenUp => false,
-        }
+        Ok(self.listening.unregister()?)
     }
 }
 
@@ -95,7 +58,7 @@ impl UserData for Listener {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         method(fields, "unregister", |_, this: &Self, ()| this.unregister());
         method(fields, "isRegistered", |_, this: &Self, ()| {
-            Ok(this.is_registered())
+            Ok(this.listening.is_registered())
         });
         method(fields, "getChannel", |lua, this: &Self, ()| {
             Ok(lua.create_string(this.channel.name())?)

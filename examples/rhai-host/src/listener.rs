@@ -1,12 +1,8 @@
 //! Listeners of scripts.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use redis_manager::{
-    Channel, Message, RedisPubSubClient, Result, ScriptPubSubListener, ScriptValue,
-};
+use redis_manager::{Channel, Message, RedisPubSubClient, Result};
 use rhai::{Dynamic, Engine, FnPtr};
+use script_host::Registration;
 
 use crate::argument::Argument;
 use crate::callback::Callback;
@@ -18,16 +14,8 @@ use crate::value::text_or_blob;
 #[derive(Clone)]
 pub(crate) struct Listener {
     channel: Channel,
-    stage: Rc<RefCell<Stage>>,
+    listening: Registration,
     registration: Future,
-}
-
-/// How far a listener has come.
-enum Stage {
-    Registering,
-    Registered(ScriptPubSubListener),
-    /// Before the server confirmed it, so that it must be taken back then.
-    GivenUp,
 }
 
 impl Listener {
@@ -39,30 +27,17 @@ impl Listener {
         function: FnPtr,
     ) -> Result<Self> {
         let function = Callback::new(call, function);
-        let stage = Rc::new(RefCell::new(Stage::Registering));
-        let heard = Rc::clone(&stage);
         let hear = move |message: &Message| {
-            if matches!(*heard.borrow(), Stage::GivenUp) {
-                return Ok(());
-            }
             let parts = [message.channel(), message.payload()];
             Ok(function.call(parts.map(|part| text_or_blob(part.to_vec())).into())?)
         };
         let mailbox = call.script.context.mailbox().clone();
-        let (client, wanted, reached) = (client.clone(), channel.clone(), Rc::clone(&stage));
-        let registration = begin(call, async move {
-            let registered = mailbox.register_listener_async(&client, wanted, hear);
-            let handle = registered.await?;
-            let stage = reached.replace(Stage::Registered(handle.clone()));
-            if matches!(stage, Stage::GivenUp) {
-                handle.unregister_async().await?;
-            }
-            Ok(ScriptValue::Nil)
-        })?;
+        let listening = Registration::default();
+        let registered = listening.register(mailbox, client.clone(), channel.clone(), hear);
         Ok(Self {
             channel,
-            stage,
-            registration,
+            listening,
+            registration: begin(call, registered)?,
         })
     }
 
@@ -73,21 +48,7 @@ impl Listener {
     }
 
     pub(crate) fn unregister(&self) -> Result<()> {
-        let handle = match &mut *self.stage.borrow_mut() {
-            Stage::Registered(handle) => handle.clone(),
-            stage => {
-                *stage = Stage::GivenUp;
-                return Ok(());
-            }
-        };
-        handle.unregister()
-    }
-
-    fn is_registered(&self) -> bool {
-        match &*self.stage.borrow() {
-            Stage::Registered(handle) => handle.is_registered(),
-            Stage::Registering | Stage::GivenUp => false,
-        }
+        self.listening.unregister()
     }
 }
 
@@ -105,7 +66,7 @@ pub(crate) fn add_listener(engine: &mut Engine) {
         this.unregister()
     });
     method(engine, "isRegistered", |_, this: &Listener, ()| {
-        Ok(this.is_registered())
+        Ok(this.listening.is_registered())
     });
     method(engine, "getChannel", |_, this: &Listener, ()| {
         Ok(text_or_blob(this.channel.name().to_vec()))

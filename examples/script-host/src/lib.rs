@@ -13,6 +13,7 @@
 //! | `live` | one script that runs |
 //! | `failures`, `doorbell` | what comes to the loop from other threads |
 //! | `option_name` | [`option_name`]: how scripts write the names of options |
+//! | `registration` | [`Registration`]: a listener from when it is asked for |
 //! | `program` | [`run_program`]: the `main` of a host |
 //! | `stage` | [`Stage`]: a host for the tests of engines |
 
@@ -26,6 +27,7 @@ mod host;
 mod live;
 mod option_name;
 mod program;
+mod registration;
 mod script_error;
 mod stage;
 
@@ -35,5 +37,6 @@ pub use event::{Ending, HostEvent};
 pub use host::Host;
 pub use option_name::option_name;
 pub use program::run_program;
+pub use registration::Registration;
 pub use script_error::ScriptError;
 pub use stage::Stage;

@@ -213,17 +213,17 @@ impl Driver {
     /// thread would be woken by each reply that a caller takes.
     fn stand_back(&mut self) -> io::Result<bool> {
         let now = Instant::now();
-        let is_over = self.watch.is_some_and(|watch| watch.until <= now);
-        let get_on = !is_over || self.watch.is_some_and(|watch| watch.turns != self.turns);
+        let over = self.watch.filter(|watch| watch.until <= now);
+        let get_on = over.is_none_or(|watch| watch.turns != self.turns);
         if !self.outbox.stand_back(get_on) {
             self.watch = None;
             self.socket.attach()?;
             return Ok(false);
         }
-        if is_over {
+        if over.is_some() {
             self.socket.detach()?;
         }
-        if is_over || self.watch.is_none() {
+        if over.is_some() || self.watch.is_none() {
             self.watch_until(now + WATCH);
         }
         Ok(true)

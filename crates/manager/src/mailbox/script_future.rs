@@ -18,6 +18,21 @@ use crate::ScriptValue;
 /// that has no futures of its own. Java calls it `CompletableFuture`.
 ///
 /// It is not `Send`, as its [`Mailbox`] is not. A clone is the same call. Dropping it ends nothing.
+///
+/// ```
+/// # use redis_manager::prelude::*;
+/// # let manager = RedisManager::new()?;
+/// # let mailbox = manager.mailbox(&manager.load_script("economy")?)?;
+/// let call = mailbox.call(async { Ok(ScriptValue::from(7)) })?;
+/// call.then(|outcome| {
+///     assert_eq!(outcome?.as_integer(), Some(7));
+///     Ok(())
+/// })?;
+/// mailbox.poll(Budget::round());                          // calls the function
+/// assert!(call.is_done());
+/// assert_eq!(call.wait()?.as_integer(), Some(7));         // does not wait: it is there
+/// # Ok::<(), redis_manager::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ScriptFuture {
     call: Shared<LocalBoxFuture<'static, Result<ScriptValue>>>,

@@ -188,6 +188,6 @@ fn patience(clients: &[AnyClient]) -> Duration {
     timeouts.max().unwrap_or_default().saturating_add(GRACE)
 }
 
-fn report(client: &AnyClient, outcome: CloseOutcome) -> CloseReport {
+pub(super) fn report(client: &AnyClient, outcome: CloseOutcome) -> CloseReport {
     CloseReport::new(client.client_id(), client.client_type(), outcome)
 }

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis_manager_core::{ClientType, Result, ScriptHandle, in_callback, wait};
+use redis_manager_core::{ClientType, CloseOutcome, Result, ScriptHandle, in_callback, wait};
 use redis_manager_pubsub::RedisPubSubClient;
 
 use super::RedisManager;
+use super::closing::report;
 use crate::{AnyClient, UnloadReport};
 
 impl RedisManager {
@@ -47,7 +49,9 @@ impl RedisManager {
     /// Unloads `old` once it has heard what has come to it; a callback cannot wait for that.
     fn retire_in_background(&self, old: ScriptHandle) -> UnloadReport {
         let clients = self.redis_clients(&old);
-        let report = UnloadReport::unfinished(old.clone(), &clients);
+        let reports = clients.iter();
+        let reports = reports.map(|client| report(client, CloseOutcome::InBackground));
+        let report = UnloadReport::new(old.clone(), reports.collect(), Duration::ZERO);
         let clients = self.pubsub_clients(&old);
         // The manager may go meanwhile, and unloads everything then.
         let manager = Arc::downgrade(&self.0);

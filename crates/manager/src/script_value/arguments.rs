@@ -10,6 +10,16 @@ impl ScriptValue {
     /// Adds it to `cmd`: a string as it is, a number as the redis crate writes it, a truth value as 1 or 0, a list as
     /// one argument for each value, a map as one for each key and each value, also where they stand in one another.
     ///
+    /// ```
+    /// use redis_manager::{ScriptValue, ValueLimits, redis::cmd};
+    ///
+    /// let player = ScriptValue::from(vec![("name", "alice"), ("class", "mage")]);
+    /// let mut hset = cmd("HSET");
+    /// player.add_to(hset.arg("player:1"), ValueLimits::default())?;
+    /// assert_eq!(hset.args_iter().count(), 6);
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for nil, which Redis has no word for, and

@@ -43,6 +43,19 @@ impl<'de> Deserialize<'de> for ScriptValue {
 impl ScriptValue {
     /// Takes a value out of `deserializer`, an engine's or a format's.
     ///
+    /// ```
+    /// use redis_manager::{ScriptValue, ValueLimits};
+    ///
+    /// let limits = ValueLimits { depth: 1, ..ValueLimits::default() };
+    /// let within = |text| {
+    ///     let mut json = serde_json::Deserializer::from_str(text);
+    ///     ScriptValue::deserialize_within(&mut json, limits)
+    /// };
+    /// assert_eq!(within("[1]")?, ScriptValue::List(vec![1.into()]));
+    /// assert!(within("[[1]]").is_err());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The deserializer's, and one of its kind if the value passes `limits` or has something in it that is no value:

@@ -129,9 +129,9 @@ impl Leadership {
         }
     }
 
-    /// The task is about to be woken because there is work for it. Returns whether it had left it to others.
-    pub(super) fn call(&mut self) -> bool {
-        std::mem::replace(&mut self.task, Task::Up) == Task::StandsBack
+    /// The task is about to be woken because there is work for it.
+    pub(super) fn call(&mut self) {
+        self.task = Task::Up;
     }
 
     /// Whether the task has left the work to others.
@@ -173,9 +173,11 @@ mod tests {
         assert!(led.stand_back(true));
         led.resign(1);
         assert!(led.stand_back(true), "others may lead next");
-        assert!(led.call());
+        assert!(led.is_left_to_callers());
+        led.call();
+        assert!(!led.is_left_to_callers());
         assert!(!led.stand_back(true));
-        assert!(!led.call());
+        assert!(!led.is_left_to_callers());
     }
 
     #[test]

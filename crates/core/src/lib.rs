@@ -6,7 +6,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | ownership | [`ScriptHandle`], [`Gate`] |
+//! | ownership | [`ScriptHandle`], [`Gate`], [`ScriptOptions`] |
 //! | configuration | [`RedisUri`], [`ClientOptions`], [`ClientResources`] |
 //! | what all clients have in common | [`ScriptRedisClient`], [`ClientContext`], [`CloseReport`] |
 //! | the connection | [`Connection`], [`route`] |
@@ -39,10 +39,12 @@ pub mod resp;
 pub mod route;
 mod script;
 mod script_failure;
+mod script_options;
 mod script_redis_client;
 mod state;
 mod underlying;
 mod uri;
+mod usage;
 mod wait;
 
 pub use basic_client::RedisBasicClient;
@@ -67,10 +69,12 @@ pub use options::{
 pub use resources::{ClientResources, ClientResourcesBuilder};
 pub use script::ScriptHandle;
 pub use script_failure::{FailureCause, ScriptFailure};
+pub use script_options::{LimitName, ScriptLimits, ScriptOptions};
 pub use script_redis_client::{OpenRedisClient, ScriptRedisClient};
 pub use state::ClientState;
 pub use underlying::UnderlyingClient;
 pub use uri::{IntoRedisUri, RedisNode, RedisTopology, RedisUri, RedisUriBuilder, VerifyPeer};
+pub use usage::Share;
 pub use wait::wait;
 
 pub use deadpool_redis;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::error_sink;
-use crate::{ErrorSink, Gate, ScriptFailure};
+use crate::usage::Usage;
+use crate::{ErrorSink, Gate, LimitName, Result, ScriptFailure, ScriptOptions, Share};
 
 /// One load of one script: a name, a generation and the [`Gate`] that unloading shuts.
 ///
@@ -36,17 +37,27 @@ struct Script {
     generation: u64,
     gate: Gate,
     error_sink: RwLock<Option<Arc<dyn ErrorSink>>>,
+    options: ScriptOptions,
+    usage: Option<Arc<Usage>>,
 }
 
 impl ScriptHandle {
     /// Makes a new generation of the script `name`, with its gate open.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
+        Self::with_options(name, ScriptOptions::default())
+    }
+
+    /// As [`new`](Self::new), of a script that is not allowed everything.
+    #[must_use]
+    pub fn with_options(name: impl Into<String>, options: ScriptOptions) -> Self {
         static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
         let name = name.into();
         Self(Arc::new(Script {
             gate: Gate::new(&name),
             error_sink: RwLock::new(None),
+            usage: Usage::new(&name, options.limits()),
+            options,
             name,
             generation: NEXT_GENERATION.fetch_add(1, Ordering::Relaxed),
         }))
@@ -62,6 +73,32 @@ impl ScriptHandle {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.0.generation
+    }
+
+    /// What the script is allowed.
+    #[must_use]
+    pub fn options(&self) -> &ScriptOptions {
+        &self.0.options
+    }
+
+    /// How much the script has at this moment of what `limit` bounds; `None` if it is not bounded, and not counted
+    /// therefore, and for a rate.
+    #[must_use]
+    pub fn used(&self, limit: LimitName) -> Option<usize> {
+        self.usage()?.used(limit)
+    }
+
+    /// Takes one of what `limit` bounds, until the share is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if the script has as many as it may.
+    pub fn share(&self, limit: LimitName) -> Result<Share> {
+        Share::take(self.usage(), limit)
+    }
+
+    pub(crate) fn usage(&self) -> Option<&Arc<Usage>> {
+        self.0.usage.as_ref()
     }
 
     /// Whether the script may open clients: true until its gate is shut.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use redis_manager_core::{
     ClientOptions, ClientOptionsBuilder, ClientResources, ClientType, RedisUri, RedisUriBuilder,
-    Result, ScriptHandle, ScriptRedisClient,
+    Result, ScriptHandle, ScriptOptions, ScriptRedisClient,
 };
 
 use tokio_util::task::TaskTracker;
@@ -103,7 +103,29 @@ impl RedisManager {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the name is empty,
     /// [`Closed`](crate::ErrorKind::Closed) after a shutdown.
     pub fn load_script(&self, name: impl AsRef<str>) -> Result<ScriptHandle> {
-        self.0.registry.lock().load(name.as_ref())
+        self.load_script_with(name, ScriptOptions::default())
+    }
+
+    /// Loads a script that is not allowed everything. Does not block. Whoever reloads it keeps its options.
+    ///
+    /// ```
+    /// use redis_manager::prelude::*;
+    ///
+    /// let manager = RedisManager::new()?;
+    /// let limits = ScriptLimits::none().with_clients(2).with_commands_in_flight(64);
+    /// let economy = manager.load_script_with("economy", ScriptOptions::default().with_limits(limits))?;
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`load_script`](Self::load_script).
+    pub fn load_script_with(
+        &self,
+        name: impl AsRef<str>,
+        options: ScriptOptions,
+    ) -> Result<ScriptHandle> {
+        self.0.registry.lock().load(name.as_ref(), options)
     }
 
     /// The loaded script of this name.

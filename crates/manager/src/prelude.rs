@@ -11,7 +11,7 @@ pub use crate::{
     Delivery, DisconnectedBehavior, Error, ErrorKind, FailureCause, Gap, ListenerEvent,
     ListenerResult, LocalListener, Mailbox, Message, MessageStream, Overflow, Protocol,
     RedisAsyncSession, RedisBasicClient, RedisCommandClient, RedisManager, RedisPubSubClient,
-    RedisSession, RedisUri, ScriptCommand, ScriptFailure, ScriptFuture, ScriptHandle,
-    ScriptPubSubListener, ScriptRedisClient, ScriptReload, ScriptValue, UnderlyingClient,
-    UnloadReport,
+    RedisSession, RedisUri, ScriptCommand, ScriptFailure, ScriptFuture, ScriptHandle, ScriptLimits,
+    ScriptOptions, ScriptPubSubListener, ScriptRedisClient, ScriptReload, ScriptValue,
+    UnderlyingClient, UnloadReport,
 };

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use redis_manager_core::{ClientState, Error, ErrorKind, Result, ScriptHandle, ScriptRedisClient};
+use redis_manager_core::{
+    ClientState, Error, ErrorKind, Result, ScriptHandle, ScriptOptions, ScriptRedisClient,
+};
 
 use crate::AnyClient;
 
@@ -48,7 +50,7 @@ impl<C: Owned> Registry<C> {
     }
 
     /// Loads the script `name`.
-    pub(crate) fn load(&mut self, name: &str) -> Result<ScriptHandle> {
+    pub(crate) fn load(&mut self, name: &str, options: ScriptOptions) -> Result<ScriptHandle> {
         self.check_name(name)?;
         if self.by_name.contains_key(name) {
             return Err(Error::new(
@@ -58,15 +60,22 @@ impl<C: Owned> Registry<C> {
                 ),
             ));
         }
-        let script = self.add_script(name);
+        let script = self.add_script(name, options);
         self.by_name.insert(name.to_owned(), script.generation());
         Ok(script)
     }
 
-    /// Loads a new generation of the script `name`, beside the one that is loaded, if one is.
-    pub(crate) fn load_successor(&mut self, name: &str) -> Result<ScriptHandle> {
+    /// Loads a new generation of the script `name`, beside the one that is loaded, if one is; with the options of that,
+    /// if there are no `options`.
+    pub(crate) fn load_successor(
+        &mut self,
+        name: &str,
+        options: Option<ScriptOptions>,
+    ) -> Result<ScriptHandle> {
         self.check_name(name)?;
-        let script = self.add_script(name);
+        let inherited = || Some(self.script(name)?.options().clone());
+        let options = options.or_else(inherited).unwrap_or_default();
+        let script = self.add_script(name, options);
         self.successors.insert(name.to_owned(), script.generation());
         Ok(script)
     }
@@ -100,8 +109,8 @@ impl<C: Owned> Registry<C> {
         Ok(())
     }
 
-    fn add_script(&mut self, name: &str) -> ScriptHandle {
-        let script = ScriptHandle::new(name);
+    fn add_script(&mut self, name: &str, options: ScriptOptions) -> ScriptHandle {
+        let script = ScriptHandle::with_options(name, options);
         let entry = Entry {
             script: script.clone(),
             clients: Vec::new(),
@@ -225,15 +234,20 @@ mod tests {
     #[test]
     fn a_name_is_loaded_once() {
         let mut registry = Registry::<Client>::new();
-        let first = registry.load("economy").unwrap();
-        let error = registry.load("economy").unwrap_err();
+        let first = registry.load("economy", ScriptOptions::default()).unwrap();
+        let error = registry
+            .load("economy", ScriptOptions::default())
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ScriptConflict);
         assert_eq!(
-            registry.load("").unwrap_err().kind(),
+            registry
+                .load("", ScriptOptions::default())
+                .unwrap_err()
+                .kind(),
             ErrorKind::InvalidArgument
         );
         registry.unload(&first);
-        let second = registry.load("economy").unwrap();
+        let second = registry.load("economy", ScriptOptions::default()).unwrap();
         assert_ne!(first, second);
         assert_eq!(registry.script("economy"), Some(second));
     }
@@ -241,9 +255,9 @@ mod tests {
     #[test]
     fn closing_an_old_generation_never_touches_the_new() {
         let mut registry = Registry::new();
-        let old = registry.load("economy").unwrap();
+        let old = registry.load("economy", ScriptOptions::default()).unwrap();
         assert_eq!(registry.unload(&old), Some(vec![]));
-        let new = registry.load("economy").unwrap();
+        let new = registry.load("economy", ScriptOptions::default()).unwrap();
         registry.add(&new, client()).unwrap();
         assert_eq!(registry.unload(&old), None);
         assert!(new.is_loaded() && !old.is_loaded());
@@ -254,10 +268,10 @@ mod tests {
     #[test]
     fn a_successor_has_the_name_once_it_succeeds() {
         let mut registry = Registry::<Client>::new();
-        let old = registry.load("economy").unwrap();
-        let new = registry.load_successor("economy").unwrap();
+        let old = registry.load("economy", ScriptOptions::default()).unwrap();
+        let new = registry.load_successor("economy", None).unwrap();
         assert_eq!(registry.script("economy"), Some(old.clone()));
-        let error = registry.load_successor("economy").unwrap_err();
+        let error = registry.load_successor("economy", None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ScriptConflict);
         assert_eq!(registry.succeed(&new).unwrap(), Some(old.clone()));
         assert_eq!(registry.script("economy"), Some(new.clone()));
@@ -269,22 +283,22 @@ mod tests {
     #[test]
     fn a_successor_that_is_given_up_leaves_everything_as_it_was() {
         let mut registry = Registry::<Client>::new();
-        let old = registry.load("economy").unwrap();
-        let new = registry.load_successor("economy").unwrap();
+        let old = registry.load("economy", ScriptOptions::default()).unwrap();
+        let new = registry.load_successor("economy", None).unwrap();
         registry.unload(&new);
         assert_eq!(registry.script("economy"), Some(old.clone()));
         let error = registry.succeed(&new).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ScriptUnloaded);
         registry.unload(&old);
-        let alone = registry.load_successor("economy").unwrap();
-        assert!(registry.load("economy").is_err());
+        let alone = registry.load_successor("economy", None).unwrap();
+        assert!(registry.load("economy", ScriptOptions::default()).is_err());
         assert_eq!(registry.succeed(&alone).unwrap(), None);
     }
 
     #[test]
     fn a_client_that_comes_too_late_is_refused() {
         let mut registry = Registry::new();
-        let script = registry.load("economy").unwrap();
+        let script = registry.load("economy", ScriptOptions::default()).unwrap();
         registry.unload(&script);
         let error = registry.add(&script, client()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ScriptUnloaded);
@@ -302,7 +316,7 @@ mod tests {
     #[test]
     fn closed_clients_are_not_listed_and_not_kept() {
         let mut registry = Registry::new();
-        let script = registry.load("economy").unwrap();
+        let script = registry.load("economy", ScriptOptions::default()).unwrap();
         let closed = Client("closed", ClientState::Closed);
         registry.add(&script, closed.clone()).unwrap();
         registry.add(&script, client()).unwrap();
@@ -314,7 +328,7 @@ mod tests {
     #[test]
     fn of_many_closed_clients_few_are_kept_until_the_end() {
         let mut registry = Registry::new();
-        let script = registry.load("economy").unwrap();
+        let script = registry.load("economy", ScriptOptions::default()).unwrap();
         registry.add(&script, client()).unwrap();
         for _ in 0..1_000 {
             let closed = Client("closed", ClientState::Closed);
@@ -328,7 +342,7 @@ mod tests {
     #[test]
     fn a_client_that_is_closing_is_not_listed_and_waited_for() {
         let mut registry = Registry::new();
-        let script = registry.load("economy").unwrap();
+        let script = registry.load("economy", ScriptOptions::default()).unwrap();
         let closing = Client("closing", ClientState::Closing);
         registry.add(&script, closing.clone()).unwrap();
         registry.add(&script, client()).unwrap();
@@ -341,12 +355,18 @@ mod tests {
     #[test]
     fn after_the_shutdown_nothing_loads() {
         let mut registry = Registry::new();
-        let script = registry.load("economy").unwrap();
+        let script = registry.load("economy", ScriptOptions::default()).unwrap();
         registry.add(&script, client()).unwrap();
         let unloaded = registry.shut_down();
         assert_eq!(unloaded.len(), 1);
         assert_eq!(unloaded[0].1.len(), 1);
         assert!(!script.is_loaded());
-        assert_eq!(registry.load("chat").unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(
+            registry
+                .load("chat", ScriptOptions::default())
+                .unwrap_err()
+                .kind(),
+            ErrorKind::Closed
+        );
     }
 }

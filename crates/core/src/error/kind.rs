@@ -27,6 +27,9 @@ pub enum ErrorKind {
     Disconnected,
     /// Too much waits to be sent already.
     QueueFull,
+    /// The script has as much as its limit allows; the message names it. See
+    /// [`ScriptLimits`](crate::ScriptLimits).
+    LimitExceeded,
     /// The client is closed.
     Closed,
     /// The script was unloaded.
@@ -68,6 +71,7 @@ impl ErrorKind {
             Self::Timeout => "Timeout",
             Self::Disconnected => "Disconnected",
             Self::QueueFull => "QueueFull",
+            Self::LimitExceeded => "LimitExceeded",
             Self::Closed => "Closed",
             Self::ScriptUnloaded => "ScriptUnloaded",
             Self::ScriptConflict => "ScriptConflict",

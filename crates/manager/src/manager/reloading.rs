@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis_manager_core::{ClientType, CloseOutcome, Result, ScriptHandle, in_callback, wait};
+use redis_manager_core::{
+    ClientType, CloseOutcome, Result, ScriptHandle, ScriptOptions, in_callback, wait,
+};
 use redis_manager_pubsub::RedisPubSubClient;
 
 use super::RedisManager;
@@ -38,7 +40,25 @@ impl RedisManager {
     /// As [`load_script`](Self::load_script), except that a loaded script is no conflict, and one that is being
     /// reloaded is.
     pub fn reload_script(&self, name: impl AsRef<str>) -> Result<ScriptReload> {
-        let script = self.0.registry.lock().load_successor(name.as_ref())?;
+        self.begin_reload(name.as_ref(), None)
+    }
+
+    /// As [`reload_script`](Self::reload_script), which gives the new generation the options of the old one, with other
+    /// `options`.
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    pub fn reload_script_with(
+        &self,
+        name: impl AsRef<str>,
+        options: ScriptOptions,
+    ) -> Result<ScriptReload> {
+        self.begin_reload(name.as_ref(), Some(options))
+    }
+
+    fn begin_reload(&self, name: &str, options: Option<ScriptOptions>) -> Result<ScriptReload> {
+        let script = self.0.registry.lock().load_successor(name, options)?;
         Ok(ScriptReload {
             manager: self.clone(),
             script,

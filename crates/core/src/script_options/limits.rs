@@ -1,0 +1,170 @@
+//! How much a script may have at a time.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How much a script may have at a time, over all of its clients. What would be more is refused at once with
+/// [`LimitExceeded`](crate::ErrorKind::LimitExceeded), was not sent, and disturbs nothing else.
+///
+/// 0 allows nothing of a kind. In a config file a limit that is left out is none.
+///
+/// ```
+/// use redis_manager_core::{LimitName, ScriptLimits};
+///
+/// let limits = ScriptLimits::none().with_commands_in_flight(64).with_blocking_calls(0);
+/// assert_eq!(limits.get(LimitName::CommandsInFlight), Some(64));
+/// assert_eq!(limits.get(LimitName::Clients), None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScriptLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listeners: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocking_calls: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commands_in_flight: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_queued: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations_per_second: Option<usize>,
+}
+
+/// Which of a script's [`ScriptLimits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitName {
+    /// Open clients, those that are opening or closing included.
+    Clients,
+    /// Registered listeners.
+    Listeners,
+    /// Sessions that are out, those that wait for a connection included.
+    Sessions,
+    /// Calls of blocking commands, those that wait for a connection included.
+    BlockingCalls,
+    /// Commands that wait to be sent or for their reply.
+    CommandsInFlight,
+    /// Bytes of those.
+    BytesQueued,
+    /// Commands, subscriptions and openings in a second.
+    OperationsPerSecond,
+}
+
+impl LimitName {
+    pub(crate) const COUNT: usize = 7;
+
+    /// All of them.
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::Clients,
+        Self::Listeners,
+        Self::Sessions,
+        Self::BlockingCalls,
+        Self::CommandsInFlight,
+        Self::BytesQueued,
+        Self::OperationsPerSecond,
+    ];
+
+    /// The name of the option.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Listeners => "listeners",
+            Self::Sessions => "sessions",
+            Self::BlockingCalls => "blocking_calls",
+            Self::CommandsInFlight => "commands_in_flight",
+            Self::BytesQueued => "bytes_queued",
+            Self::OperationsPerSecond => "operations_per_second",
+        }
+    }
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl ScriptLimits {
+    /// No limits. The default.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is no limit at all.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::none()
+    }
+
+    /// The limit of this name; `None`: there is none.
+    #[must_use]
+    pub fn get(&self, name: LimitName) -> Option<usize> {
+        match name {
+            LimitName::Clients => self.clients,
+            LimitName::Listeners => self.listeners,
+            LimitName::Sessions => self.sessions,
+            LimitName::BlockingCalls => self.blocking_calls,
+            LimitName::CommandsInFlight => self.commands_in_flight,
+            LimitName::BytesQueued => self.bytes_queued,
+            LimitName::OperationsPerSecond => self.operations_per_second,
+        }
+    }
+
+    /// Limits the clients that are open at a time.
+    #[must_use]
+    pub fn with_clients(mut self, clients: usize) -> Self {
+        self.clients = Some(clients);
+        self
+    }
+
+    /// Limits the listeners that are registered at a time.
+    #[must_use]
+    pub fn with_listeners(mut self, listeners: usize) -> Self {
+        self.listeners = Some(listeners);
+        self
+    }
+
+    /// Limits the sessions that are out at a time. Each has a connection of its own.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: usize) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// Limits the blocking commands, such as BLPOP, that are under way at a time outside of sessions. Each has a
+    /// connection of its own.
+    #[must_use]
+    pub fn with_blocking_calls(mut self, blocking_calls: usize) -> Self {
+        self.blocking_calls = Some(blocking_calls);
+        self
+    }
+
+    /// Limits the commands that wait to be sent or for their reply at a time. A pipeline counts as its commands.
+    #[must_use]
+    pub fn with_commands_in_flight(mut self, commands_in_flight: usize) -> Self {
+        self.commands_in_flight = Some(commands_in_flight);
+        self
+    }
+
+    /// Limits the bytes of the commands that wait to be sent or for their reply at a time.
+    #[must_use]
+    pub fn with_bytes_queued(mut self, bytes_queued: usize) -> Self {
+        self.bytes_queued = Some(bytes_queued);
+        self
+    }
+
+    /// Limits the commands, subscriptions and openings in a second. After a second without any, as many may come at
+    /// once.
+    #[must_use]
+    pub fn with_operations_per_second(mut self, operations_per_second: usize) -> Self {
+        self.operations_per_second = Some(operations_per_second);
+        self
+    }
+}

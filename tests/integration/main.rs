@@ -28,6 +28,7 @@ mod gaps;
 mod handshakes;
 mod lazy_connect;
 mod leading;
+mod limits;
 mod listener_calls;
 mod listener_drops;
 mod listener_ends;

@@ -8,8 +8,8 @@ use redis_manager_core::redis::{Cmd, Pipeline, Value};
 use redis_manager_core::route::{Route, route, route_pipeline, upper_name};
 use redis_manager_core::{
     ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Deadline,
-    Delivery, Error, ErrorKind, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
-    Teardown, wait,
+    Delivery, Error, ErrorKind, LimitName, OpenRedisClient, RedisUri, Result, ScriptHandle,
+    ScriptRedisClient, Teardown, wait,
 };
 
 use crate::session_pool::SessionPools;
@@ -135,6 +135,8 @@ impl RedisCommandClient {
     }
 
     async fn request_blocking(&self, cmd: &Cmd) -> Result<Value> {
+        let share = self.0.sessions.share(LimitName::BlockingCalls);
+        let _share = share.map_err(|error| error.with_command(upper_name(cmd)))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
             let leased = self.0.sessions.blocking_lease(deadline).await;
@@ -147,6 +149,8 @@ impl RedisCommandClient {
     }
 
     async fn request_blocking_pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
+        let share = self.0.sessions.share(LimitName::BlockingCalls);
+        let _share = share.map_err(|error| error.with_command("pipeline"))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
             let leased = self.0.sessions.blocking_lease(deadline).await;

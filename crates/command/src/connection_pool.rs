@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolConfig, RecycleError, RecycleResult};
-use redis_manager_core::redis::cmd;
 use redis_manager_core::{ClientContext, Deadline, Error, ErrorKind, ExclusiveConnection, Result};
 
 /// How long ago a connection must have been used to be asked for a sign of life first.
@@ -52,8 +51,7 @@ impl Manager for Connections {
             return Err(RecycleError::message("it is lost"));
         }
         if metrics.last_used() > TRUSTED {
-            let deadline = Deadline::after(SIGN_OF_LIFE);
-            connection.request_async(&cmd("PING"), deadline).await?;
+            connection.ping_async(Deadline::after(SIGN_OF_LIFE)).await?;
         }
         Ok(())
     }

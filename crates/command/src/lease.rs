@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redis_manager_core::redis::{Cmd, Pipeline, ToRedisArgs, Value, cmd};
 use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect};
-use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result};
+use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result, Share};
 
 use crate::condition::Condition;
 use crate::connection_pool::Pooled;
@@ -14,6 +14,8 @@ pub(crate) struct Lease {
     context: Arc<ClientContext>,
     connection: Option<Pooled>,
     condition: Condition,
+    /// Its place among the sessions that the script may have.
+    share: Share,
 }
 
 impl Lease {
@@ -22,7 +24,13 @@ impl Lease {
             context: Arc::clone(context),
             connection: Some(connection),
             condition: Condition::default(),
+            share: Share::default(),
         }
+    }
+
+    pub(crate) fn with_share(mut self, share: Share) -> Self {
+        self.share = share;
+        self
     }
 
     pub(crate) async fn request(&mut self, cmd: &Cmd) -> Result<Value> {

@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadpool::managed::{PoolError, TimeoutType, Timeouts};
-use redis_manager_core::{Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, Result};
+use redis_manager_core::{
+    Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, LimitName, Result, Share,
+};
 use tokio::sync::Semaphore;
 
 use crate::connection_pool::{ConnectionPool, build_pool};
@@ -32,10 +34,18 @@ impl SessionPools {
     }
 
     pub(crate) async fn lease(&self) -> Result<Lease> {
+        let share = self.share(LimitName::Sessions)?;
         let size = self.context.options().session_pool_size();
         let deadline = Deadline::after(self.context.command_timeout());
-        self.lease_from(&self.sessions, size, "session_pool_size", deadline)
-            .await
+        let leased = self.lease_from(&self.sessions, size, "session_pool_size", deadline);
+        Ok(leased.await?.with_share(share))
+    }
+
+    /// Takes one of what the script may have of these.
+    pub(crate) fn share(&self, limit: LimitName) -> Result<Share> {
+        let script = self.context.script();
+        let share = script.share(limit);
+        share.map_err(|error| error.with_client(self.context.client_id()))
     }
 
     pub(crate) async fn blocking_lease(&self, deadline: Deadline) -> Result<Lease> {

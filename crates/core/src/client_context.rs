@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::event::EventHub;
 use crate::{
     ClientEvent, ClientId, ClientOptions, ClientResources, ClientState, ClientType, Error,
-    ErrorKind, EventStream, Protocol, RedisUri, Result, ScriptHandle, UnderlyingClient,
+    ErrorKind, EventStream, LimitName, Protocol, RedisUri, Result, ScriptHandle, Share,
+    UnderlyingClient,
 };
 
 pub use calls::InFlight;
@@ -47,6 +48,8 @@ pub struct ClientContext {
     events: EventHub,
     /// Wakes who waits for a connection.
     connected: Notify,
+    /// Its place among the clients that the script may have, until it is closed.
+    share: Mutex<Share>,
     /// Calls that were admitted and are not answered yet.
     work: Work,
     /// Tasks that own a socket or drive one.
@@ -61,7 +64,8 @@ impl ClientContext {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] if `uri` names a kind of server that cannot be opened yet.
+    /// [`ErrorKind::Unsupported`] if `uri` names a kind of server that cannot be opened yet,
+    /// [`ErrorKind::LimitExceeded`] if the script may open no more.
     pub fn new(
         script: &ScriptHandle,
         client_type: ClientType,
@@ -69,7 +73,10 @@ impl ClientContext {
         options: ClientOptions,
         resources: &ClientResources,
     ) -> Result<Arc<Self>> {
+        let share = script.share(LimitName::Clients)?;
+        script.operate()?;
         Ok(Arc::new(Self {
+            share: Mutex::new(share),
             script: script.clone(),
             client_id: ClientId::next(),
             client_type,
@@ -85,7 +92,7 @@ impl ClientContext {
             }),
             events: EventHub::new(),
             connected: Notify::new(),
-            work: Work::new(),
+            work: Work::new(script.usage()),
             is_closed: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),

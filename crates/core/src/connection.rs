@@ -129,7 +129,7 @@ impl Connection {
     /// As [`request_async`](Self::request_async).
     pub async fn request_routed(&self, cmd: &Cmd) -> Result<Value> {
         // Without another future around it, or all that comes out of this one is moved once more.
-        let left = self.context.admit();
+        let left = self.context.admit_commands(1);
         let left = left.and_then(|in_flight| self.link.command(cmd, in_flight));
         let outcome = match left {
             Ok(ticket) => value(cmd, ticket).await,
@@ -170,7 +170,8 @@ impl Connection {
             return Ok(Vec::new());
         }
         let call = async {
-            let ticket = self.link.pipeline(pipeline, self.context.admit()?)?;
+            let in_flight = self.context.admit_commands(pipeline.len())?;
+            let ticket = self.link.pipeline(pipeline, in_flight)?;
             all(ticket.await?, pipeline.len()).await
         };
         call.await.map_err(|error| self.name(error, "pipeline"))

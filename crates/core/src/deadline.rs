@@ -27,6 +27,11 @@ impl Deadline {
         Self { timeout, ..self }
     }
 
+    /// When the call was made.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The moment; `None`: never.
     #[must_use]
     pub fn at(&self) -> Option<Instant> {

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
+use tokio::time::Instant;
 
 use crate::error_sink;
 use crate::usage::Usage;
-use crate::{ErrorSink, Gate, LimitName, Result, ScriptFailure, ScriptOptions, Share};
+use crate::{
+    ClientResources, ErrorSink, Gate, LimitName, Result, ScriptFailure, ScriptOptions, Share,
+};
 
 /// One load of one script: a name, a generation and the [`Gate`] that unloading shuts.
 ///
@@ -95,6 +98,31 @@ impl ScriptHandle {
     /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if the script has as many as it may.
     pub fn share(&self, limit: LimitName) -> Result<Share> {
         Share::take(self.usage(), limit)
+    }
+
+    /// Counts an operation that is no command.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if the script may have no more in this second.
+    pub fn operate(&self) -> Result<()> {
+        match self.usage() {
+            Some(usage) => usage.operate(1, Instant::now()),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues `turns` for a callback thread of `resources`, and for as long as it returns true again, behind the others
+    /// that wait; if the script has as many as it may, for when one of them ends. It may block.
+    pub fn spawn_sync_turns(
+        &self,
+        resources: &ClientResources,
+        turns: impl FnMut() -> bool + Send + 'static,
+    ) {
+        match self.usage().and_then(|usage| usage.lane()) {
+            Some(lane) => lane.queue(resources, Box::new(turns)),
+            None => resources.spawn_sync_turns(turns),
+        }
     }
 
     pub(crate) fn usage(&self) -> Option<&Arc<Usage>> {

@@ -1,5 +1,6 @@
 //! What a script has of what is limited, counted.
 
+mod lane;
 mod rate;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 
 use crate::{Delivery, Error, ErrorKind, LimitName, Result, ScriptLimits};
+use lane::Lane;
 use rate::Rate;
 
 /// Counts what a script has of each, against its limits. Without a limit nothing is counted.
@@ -17,6 +19,7 @@ pub(crate) struct Usage {
     began: Instant,
     meters: [Option<Meter>; LimitName::COUNT],
     rate: Option<Rate>,
+    lane: Option<Arc<Lane>>,
 }
 
 struct Meter {
@@ -31,6 +34,12 @@ impl Usage {
             return None;
         }
         let meter = |name| {
+            if matches!(
+                name,
+                LimitName::CallbackThreads | LimitName::OperationsPerSecond
+            ) {
+                return None;
+            }
             let limit = limits.get(name)?;
             Some(Meter {
                 limit,
@@ -42,6 +51,7 @@ impl Usage {
             began: Instant::now(),
             meters: LimitName::ALL.map(meter),
             rate: limits.get(LimitName::OperationsPerSecond).map(Rate::new),
+            lane: limits.get(LimitName::CallbackThreads).map(Lane::new),
         }))
     }
 
@@ -76,8 +86,16 @@ impl Usage {
         Err(self.refusal(LimitName::OperationsPerSecond, rate.per_second()))
     }
 
+    /// Where the script's callbacks wait for one another; `None`: nowhere.
+    pub(crate) fn lane(&self) -> Option<&Arc<Lane>> {
+        self.lane.as_ref()
+    }
+
     /// How much the script has of what `name` limits; `None` where nothing is counted.
     pub(crate) fn used(&self, name: LimitName) -> Option<usize> {
+        if name == LimitName::CallbackThreads {
+            return self.lane().map(|lane| lane.running());
+        }
         let used = &self.meter(name)?.used;
         Some(used.load(Ordering::Relaxed))
     }
@@ -99,32 +117,31 @@ impl fmt::Debug for Usage {
     }
 }
 
-/// What a script has taken of its limits, given back when it is dropped.
+/// One of what a script is limited in, given back when it is dropped.
 #[derive(Debug, Default)]
-#[must_use = "what is taken is given back when it is dropped"]
-pub struct Share(Option<Taken>);
-
-#[derive(Debug)]
-struct Taken {
-    usage: Arc<Usage>,
-    name: LimitName,
+#[must_use = "it is given back when it is dropped"]
+pub struct Share {
+    /// `None` if it is not limited.
+    taken: Option<(Arc<Usage>, LimitName)>,
 }
 
 impl Share {
     /// Takes one of what `name` limits; nothing if `usage` is none.
     pub(crate) fn take(usage: Option<&Arc<Usage>>, name: LimitName) -> Result<Self> {
         let Some(usage) = usage else {
-            return Ok(Self(None));
+            return Ok(Self::default());
         };
         usage.take(name, 1)?;
-        let usage = Arc::clone(usage);
-        Ok(Self(Some(Taken { usage, name })))
+        let taken = Some((Arc::clone(usage), name));
+        Ok(Self { taken })
     }
 }
 
-impl Drop for Taken {
+impl Drop for Share {
     fn drop(&mut self) {
-        self.usage.give_back(self.name, 1);
+        if let Some((usage, name)) = &self.taken {
+            usage.give_back(*name, 1);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 use redis_manager_core::{
-    Channel, ClientContext, ClientEvent, FailureCause, Gap, ListenerId, ScriptFailure,
+    Channel, ClientContext, ClientEvent, FailureCause, Gap, ListenerId, ScriptFailure, Share,
 };
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -61,6 +61,8 @@ struct State {
     /// A task looks after the time that calls take.
     is_watched: bool,
     callback: Option<Callback>,
+    /// Its place among the listeners that the script may have.
+    share: Share,
     abort: Option<AbortHandle>,
     /// Wakes who pulls.
     puller: Option<Waker>,
@@ -74,6 +76,7 @@ impl Listener {
         limits: QueueLimits,
         wants_gaps: bool,
         context: &Arc<ClientContext>,
+        share: Share,
     ) -> Arc<Self> {
         let mode = match callback {
             Some(Callback::Sync(_)) => Mode::Thread,
@@ -93,6 +96,7 @@ impl Listener {
                 running: false,
                 is_watched: false,
                 callback,
+                share,
                 abort: None,
                 puller: None,
             }),
@@ -201,6 +205,7 @@ impl Listener {
             let mut state = self.state.lock();
             state.active = false;
             state.queue.clear();
+            state.share = Share::default();
             (state.puller.take(), state.callback.take())
         };
         // It is to see that nothing comes any more.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use redis_manager_core::{Channel, Overflow, Result, wait};
+use redis_manager_core::{Channel, LimitName, Overflow, Result, wait};
 
 use crate::callback::{Callback, from_local};
 use crate::event_queue::QueueLimits;
@@ -169,9 +169,20 @@ impl<T: Delivered> ListenerBuilder<T> {
 
     async fn finish(self, callback: Option<Callback>) -> Result<ScriptPubSubListener> {
         let context = self.client.client_context();
-        let checked = self.limits.check();
-        checked.map_err(|error| error.with_client(context.client_id()))?;
-        let listener = Listener::new(self.channel, callback, self.limits, T::WITH_GAPS, context);
+        let share = self.limits.check().and_then(|()| {
+            let script = context.script();
+            script.operate()?;
+            script.share(LimitName::Listeners)
+        });
+        let share = share.map_err(|error| error.with_client(context.client_id()))?;
+        let listener = Listener::new(
+            self.channel,
+            callback,
+            self.limits,
+            T::WITH_GAPS,
+            context,
+            share,
+        );
         self.client.register(Arc::clone(&listener)).await
     }
 }

@@ -23,6 +23,11 @@ impl InFlight {
         self.deadline
     }
 
+    /// Takes what a request of `bytes` needs of the script's limits.
+    pub(crate) fn take_bytes(&mut self, bytes: usize) -> Result<()> {
+        self.token.take_bytes(bytes)
+    }
+
     /// The proof alone.
     pub(crate) fn into_token(self) -> WorkToken {
         self.token
@@ -39,7 +44,32 @@ impl InFlight {
 }
 
 impl ClientContext {
-    /// Admits one call, which has the command timeout from now on.
+    /// Admits a request of so many commands, which has the command timeout from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] if the client is closed, [`ErrorKind::LimitExceeded`] if the script may have no more.
+    pub(crate) fn admit_commands(&self, commands: usize) -> Result<InFlight> {
+        self.admit_commands_until(commands, Deadline::after(self.command_timeout()))
+    }
+
+    /// Admits a request of so many commands, which has until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit_commands`](Self::admit_commands).
+    pub(crate) fn admit_commands_until(
+        &self,
+        commands: usize,
+        deadline: Deadline,
+    ) -> Result<InFlight> {
+        let mut in_flight = self.admit_until(deadline)?;
+        in_flight.token.take_commands(commands, deadline.began())?;
+        Ok(in_flight)
+    }
+
+    /// Admits what is no command of the script's, and counts for none of its limits; it has the command timeout from now
+    /// on.
     ///
     /// # Errors
     ///
@@ -48,7 +78,7 @@ impl ClientContext {
         self.admit_until(Deadline::after(self.command_timeout()))
     }
 
-    /// Admits one call that has until `deadline`.
+    /// As [`admit`](Self::admit), until `deadline`.
     ///
     /// # Errors
     ///
@@ -125,6 +155,12 @@ impl ClientContext {
     /// Ends every task of a client that never came to be open.
     pub(crate) fn abandon(&self) {
         self.cut.cancel();
+        self.give_back_share();
+    }
+
+    /// The script may have another client in the place of this one.
+    pub(super) fn give_back_share(&self) {
+        drop(std::mem::take(&mut *self.share.lock()));
     }
 }
 

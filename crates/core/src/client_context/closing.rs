@@ -106,6 +106,7 @@ impl Drop for Closing {
         let context = &self.0;
         context.cut.cancel();
         context.state.lock().client = ClientState::Closed;
+        context.give_back_share();
         context.emit(ClientEvent::Closed);
         context.closed.cancel();
     }

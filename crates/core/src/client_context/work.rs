@@ -1,9 +1,13 @@
-//! What a client has under way, counted.
+//! What a client has under way, counted, and what that takes of its script's limits.
 
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::usage::Usage;
+use crate::{LimitName, Result};
 
 /// Counts what is under way. Every call begins and ends here, so both cost one atomic operation: the count is that of
 /// the references to one value, whose end is the end of all.
@@ -14,10 +18,50 @@ pub(super) struct Work {
     over: CancellationToken,
 }
 
-/// Proof that something is under way.
+/// Proof that something is under way. What it has taken of the script's limits is given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct WorkToken {
-    _counted: Arc<UnderWay>,
+    counted: Arc<UnderWay>,
+    commands: usize,
+    bytes: usize,
+}
+
+impl WorkToken {
+    fn new(counted: Arc<UnderWay>) -> Self {
+        Self {
+            counted,
+            commands: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Takes what `commands` commands need that begin at `began`.
+    pub(super) fn take_commands(&mut self, commands: usize, began: Instant) -> Result<()> {
+        if let Some(usage) = &self.counted.usage {
+            usage.take(LimitName::CommandsInFlight, commands)?;
+            self.commands += commands;
+            usage.operate(commands, began)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what `bytes` of them need.
+    pub(crate) fn take_bytes(&mut self, bytes: usize) -> Result<()> {
+        if let Some(usage) = &self.counted.usage {
+            usage.take(LimitName::BytesQueued, bytes)?;
+            self.bytes += bytes;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for WorkToken {
+    fn drop(&mut self) {
+        if let Some(usage) = &self.counted.usage {
+            usage.give_back(LimitName::CommandsInFlight, self.commands);
+            usage.give_back(LimitName::BytesQueued, self.bytes);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -25,21 +69,24 @@ impl WorkToken {
     /// One that nobody waits for.
     pub(crate) fn uncounted() -> Self {
         let over = CancellationToken::new();
-        Self {
-            _counted: Arc::new(UnderWay { over }),
-        }
+        Self::new(Arc::new(UnderWay { over, usage: None }))
     }
 }
 
 #[derive(Debug)]
 struct UnderWay {
     over: CancellationToken,
+    usage: Option<Arc<Usage>>,
 }
 
 impl Work {
-    pub(super) fn new() -> Self {
+    /// What is under way counts for `usage` too.
+    pub(super) fn new(usage: Option<&Arc<Usage>>) -> Self {
         let over = CancellationToken::new();
-        let open = Arc::new(UnderWay { over: over.clone() });
+        let open = Arc::new(UnderWay {
+            over: over.clone(),
+            usage: usage.cloned(),
+        });
         Self {
             under_way: Arc::downgrade(&open),
             open: Mutex::new(Some(open)),
@@ -49,8 +96,7 @@ impl Work {
 
     /// Counts something until the token is dropped; `None` if it is closed and all is over.
     pub(super) fn begin(&self) -> Option<WorkToken> {
-        let counted = self.under_way.upgrade()?;
-        Some(WorkToken { _counted: counted })
+        self.under_way.upgrade().map(WorkToken::new)
     }
 
     /// From now on it is over once nothing is under way.
@@ -82,7 +128,7 @@ mod tests {
 
     #[test]
     fn it_is_over_when_it_is_closed_and_nothing_is_under_way() {
-        let work = Work::new();
+        let work = Work::new(None);
         drop(work.begin());
         let one = work.begin();
         assert_eq!(work.len(), 1);

@@ -17,7 +17,7 @@ use super::supervisor::{Served, in_time};
 use super::ticket::Ticket;
 use super::wire::Wire;
 use crate::route::upper_name;
-use crate::{ClientContext, Deadline, Error, ErrorKind, ReplayFilter, Result};
+use crate::{ClientContext, Deadline, Error, ErrorKind, InFlight, ReplayFilter, Result};
 
 /// A connection for one caller at a time, who may change it or let it block. It carries any command, so its
 /// owner looks at [`session_effect`](crate::route::session_effect) first.
@@ -72,9 +72,25 @@ impl ExclusiveConnection {
     /// [`ErrorKind::Timeout`] at `deadline`, [`ErrorKind::Closed`] and [`ErrorKind::Disconnected`].
     /// [`Error::delivery`] says whether the server may have run it.
     pub async fn request_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
+        let admitted = self.context.admit_commands_until(1, deadline);
+        self.request_admitted(cmd, admitted).await
+    }
+
+    /// Asks the server for a sign of life, of which nothing counts for the script, and completes when it is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_async`](Self::request_async).
+    pub async fn ping_async(&self, deadline: Deadline) -> Result<()> {
+        let admitted = self.context.admit_until(deadline);
+        let reply = self.request_admitted(&redis::cmd("PING"), admitted).await?;
+        reply.extract_error()?;
+        Ok(())
+    }
+
+    async fn request_admitted(&self, cmd: &Cmd, admitted: Result<InFlight>) -> Result<Value> {
         let call = async {
-            let in_flight = self.context.admit_until(deadline)?;
-            let left = self.wire.put(cmd, in_flight)?;
+            let left = self.wire.put(cmd, admitted?)?;
             value(cmd, Ticket::new(&*self.wire, left)).await
         };
         call.await
@@ -96,7 +112,9 @@ impl ExclusiveConnection {
             return Ok(Vec::new());
         }
         let call = async {
-            let in_flight = self.context.admit_until(deadline)?;
+            let in_flight = self
+                .context
+                .admit_commands_until(pipeline.len(), deadline)?;
             let left = self.wire.put_pipeline(pipeline, in_flight)?;
             let ticket = Ticket::new(&*self.wire, left);
             all(ticket.await?, pipeline.len()).await

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// How much a script may have at a time, over all of its clients. What would be more is refused at once with
 /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded), was not sent, and disturbs nothing else.
 ///
+/// What the library does by itself counts for nothing: connecting again, subscribing again, ending.
+///
 /// 0 allows nothing of a kind. In a config file a limit that is left out is none.
 ///
 /// ```
@@ -28,6 +30,8 @@ pub struct ScriptLimits {
     #[serde(skip_serializing_if = "Option::is_none")]
     blocking_calls: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    callback_threads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     commands_in_flight: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_queued: Option<usize>,
@@ -47,6 +51,8 @@ pub enum LimitName {
     Sessions,
     /// Calls of blocking commands, those that wait for a connection included.
     BlockingCalls,
+    /// Calls of synchronous listeners that run.
+    CallbackThreads,
     /// Commands that wait to be sent or for their reply.
     CommandsInFlight,
     /// Bytes of those.
@@ -56,7 +62,7 @@ pub enum LimitName {
 }
 
 impl LimitName {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 8;
 
     /// All of them.
     pub(crate) const ALL: [Self; Self::COUNT] = [
@@ -64,6 +70,7 @@ impl LimitName {
         Self::Listeners,
         Self::Sessions,
         Self::BlockingCalls,
+        Self::CallbackThreads,
         Self::CommandsInFlight,
         Self::BytesQueued,
         Self::OperationsPerSecond,
@@ -77,6 +84,7 @@ impl LimitName {
             Self::Listeners => "listeners",
             Self::Sessions => "sessions",
             Self::BlockingCalls => "blocking_calls",
+            Self::CallbackThreads => "callback_threads",
             Self::CommandsInFlight => "commands_in_flight",
             Self::BytesQueued => "bytes_queued",
             Self::OperationsPerSecond => "operations_per_second",
@@ -111,6 +119,7 @@ impl ScriptLimits {
             LimitName::Listeners => self.listeners,
             LimitName::Sessions => self.sessions,
             LimitName::BlockingCalls => self.blocking_calls,
+            LimitName::CallbackThreads => self.callback_threads,
             LimitName::CommandsInFlight => self.commands_in_flight,
             LimitName::BytesQueued => self.bytes_queued,
             LimitName::OperationsPerSecond => self.operations_per_second,
@@ -143,6 +152,15 @@ impl ScriptLimits {
     #[must_use]
     pub fn with_blocking_calls(mut self, blocking_calls: usize) -> Self {
         self.blocking_calls = Some(blocking_calls);
+        self
+    }
+
+    /// Limits the synchronous listeners that run at a time, each on one of the threads that all scripts
+    /// [share](crate::ClientResourcesBuilder::callback_threads). Those that would be more are not refused: they wait for
+    /// the script's others, with their messages in their queues. 0 counts as 1.
+    #[must_use]
+    pub fn with_callback_threads(mut self, callback_threads: usize) -> Self {
+        self.callback_threads = Some(callback_threads);
         self
     }
 

@@ -22,7 +22,8 @@ impl Listener {
             let run = resources.spawn_async_callback(listener.run_async());
             state.abort = Some(run.abort_handle());
         } else {
-            resources.spawn_sync_turns(move || listener.run_sync());
+            let script = self.context.script();
+            script.spawn_sync_turns(resources, move || listener.run_sync());
         }
     }
 

@@ -83,6 +83,11 @@ impl Queue {
             }
             self.bytes.extend_from_slice(&own);
         }
+        let mut kind = kind;
+        if is_bounded && let Err(refused) = kind.in_flight.take_bytes(size) {
+            self.bytes.truncate(self.bytes.len() - size);
+            return Err(refused);
+        }
         // Those that no caller made have 0.
         self.last_number += 1;
         let number = self.last_number;

@@ -74,7 +74,7 @@ impl ClientContext {
         resources: &ClientResources,
     ) -> Result<Arc<Self>> {
         let share = script.share(LimitName::Clients)?;
-        script.operate()?;
+        script.pass(LimitName::OpeningsPerSecond)?;
         Ok(Arc::new(Self {
             share: Mutex::new(share),
             script: script.clone(),

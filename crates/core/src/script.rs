@@ -100,14 +100,14 @@ impl ScriptHandle {
         Share::take(self.usage(), limit)
     }
 
-    /// Counts an operation that is no command.
+    /// Counts one of what `limit` bounds in a second.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if the script may have no more in this second.
-    pub fn operate(&self) -> Result<()> {
+    pub fn pass(&self, limit: LimitName) -> Result<()> {
         match self.usage() {
-            Some(usage) => usage.operate(1, Instant::now()),
+            Some(usage) => usage.pass(limit, 1, Instant::now()),
             None => Ok(()),
         }
     }

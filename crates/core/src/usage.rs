@@ -1,15 +1,16 @@
 //! What a script has of what is limited, counted.
 
+mod gauge;
 mod lane;
 mod rate;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 
 use crate::{Delivery, Error, ErrorKind, LimitName, Result, ScriptLimits};
+use gauge::Gauge;
 use lane::Lane;
 use rate::Rate;
 
@@ -17,14 +18,17 @@ use rate::Rate;
 pub(crate) struct Usage {
     script: String,
     began: Instant,
-    meters: [Option<Meter>; LimitName::COUNT],
-    rate: Option<Rate>,
-    lane: Option<Arc<Lane>>,
+    counters: [Option<Counter>; LimitName::COUNT],
 }
 
-struct Meter {
-    limit: usize,
-    used: AtomicUsize,
+/// How a limit is kept.
+enum Counter {
+    /// By refusing what would be more at a time.
+    Gauge(Gauge),
+    /// By refusing what would be more in a second.
+    Rate(Rate),
+    /// By having the rest wait.
+    Lane(Arc<Lane>),
 }
 
 impl Usage {
@@ -33,75 +37,70 @@ impl Usage {
         if limits.is_none() {
             return None;
         }
-        let meter = |name| {
-            if matches!(
-                name,
-                LimitName::CallbackThreads | LimitName::OperationsPerSecond
-            ) {
-                return None;
-            }
+        let counter = |name: LimitName| {
             let limit = limits.get(name)?;
-            Some(Meter {
-                limit,
-                used: AtomicUsize::new(0),
+            Some(match name {
+                LimitName::CallbackThreads => Counter::Lane(Lane::new(limit)),
+                LimitName::OperationsPerSecond | LimitName::OpeningsPerSecond => {
+                    Counter::Rate(Rate::new(limit))
+                }
+                _ => Counter::Gauge(Gauge::new(limit)),
             })
         };
         Some(Arc::new(Self {
             script: script.to_owned(),
             began: Instant::now(),
-            meters: LimitName::ALL.map(meter),
-            rate: limits.get(LimitName::OperationsPerSecond).map(Rate::new),
-            lane: limits.get(LimitName::CallbackThreads).map(Lane::new),
+            counters: LimitName::ALL.map(counter),
         }))
     }
 
     /// Takes `count` of what `name` limits, to be given back.
     pub(crate) fn take(&self, name: LimitName, count: usize) -> Result<()> {
-        let Some(meter) = self.meter(name) else {
-            return Ok(());
-        };
-        let before = meter.used.fetch_add(count, Ordering::Relaxed);
-        if before.saturating_add(count) <= meter.limit {
-            return Ok(());
+        match self.counter(name) {
+            Some(Counter::Gauge(gauge)) if !gauge.take(count) => {
+                Err(self.refusal(name, gauge.limit))
+            }
+            _ => Ok(()),
         }
-        meter.used.fetch_sub(count, Ordering::Relaxed);
-        Err(self.refusal(name, meter.limit))
     }
 
     /// Gives back what was taken.
     pub(crate) fn give_back(&self, name: LimitName, count: usize) {
-        if let Some(meter) = self.meter(name) {
-            meter.used.fetch_sub(count, Ordering::Relaxed);
+        if let Some(Counter::Gauge(gauge)) = self.counter(name) {
+            gauge.give_back(count);
         }
     }
 
-    /// Admits `count` operations that begin `now`.
-    pub(crate) fn operate(&self, count: usize, now: Instant) -> Result<()> {
-        let Some(rate) = &self.rate else {
-            return Ok(());
-        };
-        if rate.admits(count, now.saturating_duration_since(self.began)) {
-            return Ok(());
+    /// Counts `count` of what `name` limits in a second, which begin `now`.
+    pub(crate) fn pass(&self, name: LimitName, count: usize, now: Instant) -> Result<()> {
+        let since = || now.saturating_duration_since(self.began);
+        match self.counter(name) {
+            Some(Counter::Rate(rate)) if !rate.admits(count, since()) => {
+                Err(self.refusal(name, rate.per_second()))
+            }
+            _ => Ok(()),
         }
-        Err(self.refusal(LimitName::OperationsPerSecond, rate.per_second()))
     }
 
     /// Where the script's callbacks wait for one another; `None`: nowhere.
     pub(crate) fn lane(&self) -> Option<&Arc<Lane>> {
-        self.lane.as_ref()
+        match self.counter(LimitName::CallbackThreads) {
+            Some(Counter::Lane(lane)) => Some(lane),
+            _ => None,
+        }
     }
 
     /// How much the script has of what `name` limits; `None` where nothing is counted.
     pub(crate) fn used(&self, name: LimitName) -> Option<usize> {
-        if name == LimitName::CallbackThreads {
-            return self.lane().map(|lane| lane.running());
+        match self.counter(name)? {
+            Counter::Gauge(gauge) => Some(gauge.used()),
+            Counter::Lane(lane) => Some(lane.running()),
+            Counter::Rate(_) => None,
         }
-        let used = &self.meter(name)?.used;
-        Some(used.load(Ordering::Relaxed))
     }
 
-    fn meter(&self, name: LimitName) -> Option<&Meter> {
-        self.meters.get(name as usize)?.as_ref()
+    fn counter(&self, name: LimitName) -> Option<&Counter> {
+        self.counters.get(name as usize)?.as_ref()
     }
 
     fn refusal(&self, name: LimitName, limit: usize) -> Error {
@@ -176,7 +175,8 @@ mod tests {
         let usage = usage.unwrap();
         assert_eq!(usage.used(LimitName::Listeners), None);
         drop(share);
-        usage.operate(1_000_000, Instant::now()).unwrap();
+        let operations = LimitName::OperationsPerSecond;
+        usage.pass(operations, 1_000_000, Instant::now()).unwrap();
     }
 
     #[test]

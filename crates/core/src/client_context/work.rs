@@ -40,7 +40,7 @@ impl WorkToken {
         if let Some(usage) = &self.counted.usage {
             usage.take(LimitName::CommandsInFlight, commands)?;
             self.commands += commands;
-            usage.operate(commands, began)?;
+            usage.pass(LimitName::OperationsPerSecond, commands, began)?;
         }
         Ok(())
     }

@@ -37,6 +37,8 @@ pub struct ScriptLimits {
     bytes_queued: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operations_per_second: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openings_per_second: Option<usize>,
 }
 
 /// Which of a script's [`ScriptLimits`].
@@ -57,12 +59,14 @@ pub enum LimitName {
     CommandsInFlight,
     /// Bytes of those.
     BytesQueued,
-    /// Commands, subscriptions and openings in a second.
+    /// Commands and registrations of listeners in a second.
     OperationsPerSecond,
+    /// Openings of clients in a second.
+    OpeningsPerSecond,
 }
 
 impl LimitName {
-    pub(crate) const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = 9;
 
     /// All of them.
     pub(crate) const ALL: [Self; Self::COUNT] = [
@@ -74,6 +78,7 @@ impl LimitName {
         Self::CommandsInFlight,
         Self::BytesQueued,
         Self::OperationsPerSecond,
+        Self::OpeningsPerSecond,
     ];
 
     /// The name of the option.
@@ -88,6 +93,7 @@ impl LimitName {
             Self::CommandsInFlight => "commands_in_flight",
             Self::BytesQueued => "bytes_queued",
             Self::OperationsPerSecond => "operations_per_second",
+            Self::OpeningsPerSecond => "openings_per_second",
         }
     }
 }
@@ -123,6 +129,7 @@ impl ScriptLimits {
             LimitName::CommandsInFlight => self.commands_in_flight,
             LimitName::BytesQueued => self.bytes_queued,
             LimitName::OperationsPerSecond => self.operations_per_second,
+            LimitName::OpeningsPerSecond => self.openings_per_second,
         }
     }
 
@@ -178,11 +185,19 @@ impl ScriptLimits {
         self
     }
 
-    /// Limits the commands, subscriptions and openings in a second. After a second without any, as many may come at
-    /// once.
+    /// Limits the commands, and registrations of listeners, in a second. After a second without any, as many may come
+    /// at once.
     #[must_use]
     pub fn with_operations_per_second(mut self, operations_per_second: usize) -> Self {
         self.operations_per_second = Some(operations_per_second);
+        self
+    }
+
+    /// Limits the openings of clients in a second, which cost the host and the server far more than a command. After a
+    /// second without any, as many may come at once.
+    #[must_use]
+    pub fn with_openings_per_second(mut self, openings_per_second: usize) -> Self {
+        self.openings_per_second = Some(openings_per_second);
         self
     }
 }

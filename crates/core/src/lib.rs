@@ -31,6 +31,7 @@ mod gap;
 mod gate;
 mod last_caller;
 mod listener_id;
+mod namespace;
 mod options;
 mod pool;
 pub mod request_bytes;
@@ -62,6 +63,7 @@ pub use event::{ClientEvent, EventStream};
 pub use gap::Gap;
 pub use gate::{Gate, GatePass};
 pub use listener_id::ListenerId;
+pub use namespace::{DeniedCommands, KeyPrefix};
 pub use options::{
     ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Protocol, ReplayFilter,
     SocketOptions,

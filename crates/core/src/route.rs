@@ -165,7 +165,7 @@ fn refused(cmd: &Cmd, reason: &str) -> Error {
 }
 
 /// The argument at `index`, 0 being the command's name.
-fn argument(cmd: &Cmd, index: usize) -> Option<&[u8]> {
+pub(crate) fn argument(cmd: &Cmd, index: usize) -> Option<&[u8]> {
     cmd.args_iter().nth(index).map(bytes)
 }
 

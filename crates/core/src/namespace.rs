@@ -1,0 +1,27 @@
+//! What a script may say to a server that it shares with others: a prefix before its keys and channels, and
+//! commands that it may not use.
+//!
+//! Pure, but for [`Namespace`], which fetches what the server says of its commands. Whatever cannot be mapped with
+//! certainty is refused.
+
+#![allow(dead_code, reason = "the hooks follow")]
+
+mod command_name;
+mod command_table;
+mod denied_commands;
+mod guard;
+mod key_prefix;
+mod key_spec;
+mod known;
+mod mapping;
+mod name_map;
+mod options;
+mod reply_shape;
+mod server_entry;
+
+pub(crate) use command_name::CommandName;
+pub(crate) use command_table::CommandTable;
+pub use denied_commands::DeniedCommands;
+pub(crate) use guard::Guard;
+pub use key_prefix::KeyPrefix;
+pub(crate) use reply_shape::ReplyShape;

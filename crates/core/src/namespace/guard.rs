@@ -1,0 +1,196 @@
+//! What a script may send to a server, and in what form.
+
+use std::sync::{Arc, OnceLock};
+
+use redis::{Cmd, Pipeline, Value};
+
+use super::mapping::Mapped;
+use super::{CommandName, CommandTable, DeniedCommands, KeyPrefix, ReplyShape};
+use crate::route::{argument, upper_name};
+use crate::{Channel, Delivery, Error, ErrorKind, Result};
+
+/// What the commands of a client pass before they are sent.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    denied: DeniedCommands,
+    namespace: Option<Namespace>,
+}
+
+/// A prefix, and what the server says of its commands once that is known.
+#[derive(Debug)]
+struct Namespace {
+    prefix: KeyPrefix,
+    table: OnceLock<Arc<CommandTable>>,
+}
+
+/// A pipeline that passed.
+#[derive(Debug)]
+pub(crate) struct MappedPipeline {
+    /// `None` if it is the same as without.
+    pub(crate) pipeline: Option<Pipeline>,
+    pub(crate) shapes: Shapes,
+}
+
+/// Where names come back in the replies of a pipeline. Empty if they do nowhere.
+#[derive(Debug, Default)]
+pub(crate) struct Shapes(Vec<Option<ReplyShape>>);
+
+impl Guard {
+    /// `None` if there is nothing to look after.
+    pub(crate) fn new(prefix: Option<&KeyPrefix>, denied: &DeniedCommands) -> Option<Box<Self>> {
+        let is_needed = prefix.is_some() || !denied.is_empty();
+        is_needed.then(|| {
+            Box::new(Self {
+                denied: denied.clone(),
+                namespace: prefix.map(|prefix| Namespace {
+                    prefix: prefix.clone(),
+                    table: OnceLock::new(),
+                }),
+            })
+        })
+    }
+
+    /// What stands before keys and channels.
+    pub(crate) fn prefix(&self) -> Option<&KeyPrefix> {
+        self.namespace.as_ref().map(|namespace| &namespace.prefix)
+    }
+
+    /// Whether it has to learn of the server's commands before it can let any through.
+    pub(crate) fn needs_table(&self) -> bool {
+        let namespace = self.namespace.as_ref();
+        namespace.is_some_and(|namespace| namespace.table.get().is_none())
+    }
+
+    /// Tells it of the server's commands. The first word stays.
+    pub(crate) fn set_table(&self, table: Arc<CommandTable>) {
+        if let Some(namespace) = &self.namespace {
+            namespace.table.get_or_init(|| table);
+        }
+    }
+
+    /// Lets `cmd` through, in the form that it is to be sent in.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`], with the reason.
+    pub(crate) fn map(&self, cmd: &Cmd) -> Result<Mapped> {
+        let name = argument(cmd, 0).and_then(CommandName::new);
+        let name = name.ok_or_else(|| refused(cmd, "no command has such a name"))?;
+        if self.denied.denies_named(name, cmd) {
+            return Err(refused(cmd, DENIED));
+        }
+        match &self.namespace {
+            None => Ok(Mapped {
+                cmd: None,
+                shape: None,
+            }),
+            Some(namespace) => {
+                let table = namespace.table.get();
+                let table = table.ok_or_else(|| refused(cmd, "the server was not asked yet"))?;
+                table.map(&namespace.prefix, name, cmd)
+            }
+        }
+    }
+
+    /// Lets `pipeline` through as a whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map), for the first command that is refused.
+    pub(crate) fn map_pipeline(&self, pipeline: &Pipeline) -> Result<MappedPipeline> {
+        let is_atomic = pipeline.is_transaction();
+        for framing in ["MULTI", "EXEC"] {
+            if is_atomic && self.denied.denies_name(framing) {
+                return Err(refused(&redis::cmd(framing), DENIED));
+            }
+        }
+        let mut mapped = Pipeline::with_capacity(pipeline.len());
+        let mut shapes = Vec::with_capacity(pipeline.len());
+        for cmd in pipeline.cmd_iter() {
+            let Mapped { cmd: other, shape } = self.map(cmd)?;
+            shapes.push(shape);
+            if self.namespace.is_some() {
+                mapped.add_command(other.unwrap_or_else(|| cmd.clone()));
+            }
+        }
+        if is_atomic {
+            mapped.atomic();
+        }
+        Ok(MappedPipeline {
+            pipeline: self.namespace.is_some().then_some(mapped),
+            shapes: Shapes(shapes),
+        })
+    }
+
+    /// Takes the prefix off the names in `reply`.
+    pub(crate) fn strip(&self, shape: Option<ReplyShape>, reply: Value) -> Value {
+        match (shape, self.prefix()) {
+            (Some(shape), Some(prefix)) => shape.strip(prefix.as_bytes(), reply),
+            _ => reply,
+        }
+    }
+
+    /// Takes it off the replies of a pipeline, which for an atomic one are that of EXEC alone.
+    pub(crate) fn strip_all(
+        &self,
+        shapes: &Shapes,
+        is_atomic: bool,
+        mut replies: Vec<Value>,
+    ) -> Vec<Value> {
+        if is_atomic {
+            let exec = replies.pop().map(|exec| self.strip_exec(&shapes.0, exec));
+            return exec.into_iter().collect();
+        }
+        let shapes = shapes.0.iter().copied();
+        let replies = replies.into_iter().zip(shapes);
+        replies
+            .map(|(reply, shape)| self.strip(shape, reply))
+            .collect()
+    }
+
+    /// Takes it off the reply to EXEC. One with other elements than commands were queued is nobody's to see.
+    pub(crate) fn strip_exec(&self, shapes: &[Option<ReplyShape>], reply: Value) -> Value {
+        match reply {
+            Value::Array(replies) if shapes.iter().any(Option::is_some) => {
+                if replies.len() != shapes.len() {
+                    return Value::Nil;
+                }
+                let replies = replies.into_iter().zip(shapes);
+                Value::Array(
+                    replies
+                        .map(|(reply, shape)| self.strip(*shape, reply))
+                        .collect(),
+                )
+            }
+            reply => reply,
+        }
+    }
+
+    /// Lets a subscription to `channel` by `command` through.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] if the command is denied.
+    pub(crate) fn check_subscription(&self, command: &str, channel: &Channel) -> Result<()> {
+        if self.denied.denies_name(command) {
+            let message = format!("{DENIED}, so nobody listens to the {channel}");
+            return Err(Error::new(ErrorKind::Refused, message).with_delivery(Delivery::NotSent));
+        }
+        Ok(())
+    }
+}
+
+impl Shapes {
+    /// One by one, for who sees the replies so.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<ReplyShape>> {
+        self.0.iter().copied()
+    }
+}
+
+const DENIED: &str = "the script's list of denied commands has it";
+
+fn refused(cmd: &Cmd, reason: &str) -> Error {
+    Error::new(ErrorKind::Refused, format!("refused here: {reason}"))
+        .with_command(upper_name(cmd))
+        .with_delivery(Delivery::NotSent)
+}

@@ -11,8 +11,8 @@ use redis::RedisError;
 use crate::pool::build_pool;
 use crate::{
     ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Deadline, Delivery,
-    Error, ExclusiveConnection, OpenRedisClient, RedisUri, Result, ScriptHandle, ScriptRedisClient,
-    Teardown, UnderlyingClient, wait,
+    Error, ErrorKind, ExclusiveConnection, OpenRedisClient, RedisUri, Result, ScriptHandle,
+    ScriptRedisClient, Teardown, UnderlyingClient, wait,
 };
 
 /// A client that opens no connection itself; PySpigot's `ClientType.BASIC`.
@@ -75,7 +75,12 @@ impl RedisBasicClient {
     }
 
     fn build_pool(&self) -> Result<Pool> {
-        let UnderlyingClient::Single(client) = self.context.underlying();
+        let UnderlyingClient::Single(client) = self.context.underlying() else {
+            // Never seen: no BASIC client is opened then.
+            return Err(self
+                .context
+                .error(ErrorKind::Refused, "the client is withheld"));
+        };
         let protocol = client.get_connection_info().redis_settings().protocol();
         let size = self.context.options().session_pool_size();
         build_pool(&self.context, protocol, size)

@@ -62,6 +62,17 @@ impl Channel {
         }
     }
 
+    /// The same behind `prefix`. One that means nothing in a pattern is the beginning of whatever the pattern matches.
+    pub(crate) fn with_prefix(&self, prefix: &[u8]) -> Self {
+        Self::of(self.kind, [prefix, &self.name].concat())
+    }
+
+    /// The same without `prefix`, if it has it.
+    pub(crate) fn without_prefix(&self, prefix: &[u8]) -> Option<Self> {
+        let name = self.name.strip_prefix(prefix)?;
+        Some(Self::of(self.kind, name))
+    }
+
     /// What the name stands for.
     #[must_use]
     pub fn kind(&self) -> ChannelKind {

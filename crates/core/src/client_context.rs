@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::EventHub;
+use crate::namespace::Guard;
 use crate::{
-    ClientEvent, ClientId, ClientOptions, ClientResources, ClientState, ClientType, Error,
+    Channel, ClientEvent, ClientId, ClientOptions, ClientResources, ClientState, ClientType, Error,
     ErrorKind, EventStream, LimitName, Protocol, RedisUri, Result, ScriptHandle, Share,
     UnderlyingClient,
 };
@@ -42,6 +43,8 @@ pub struct ClientContext {
     options: ClientOptions,
     resources: ClientResources,
     underlying: UnderlyingClient,
+    /// `None` if the script may send whatever it likes.
+    guard: Option<Box<Guard>>,
     state: Mutex<State>,
     /// That `state` says so. Each call looks at it.
     is_closed: AtomicBool,
@@ -65,7 +68,8 @@ impl ClientContext {
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] if `uri` names a kind of server that cannot be opened yet,
-    /// [`ErrorKind::LimitExceeded`] if the script may open no more.
+    /// [`ErrorKind::LimitExceeded`] if the script may open no more, [`ErrorKind::Refused`] for a BASIC client of a script
+    /// that has a key prefix or denied commands.
     pub fn new(
         script: &ScriptHandle,
         client_type: ClientType,
@@ -73,6 +77,13 @@ impl ClientContext {
         options: ClientOptions,
         resources: &ClientResources,
     ) -> Result<Arc<Self>> {
+        let allowed = script.options();
+        let guard = Guard::new(allowed.key_prefix(), allowed.denied_commands());
+        let underlying = match guard {
+            Some(_) if client_type == ClientType::Basic => return Err(goes_around()),
+            Some(_) => UnderlyingClient::withheld(&uri, &options)?,
+            None => UnderlyingClient::new(&uri, &options)?,
+        };
         let share = script.share(LimitName::Clients)?;
         script.pass(LimitName::OpeningsPerSecond)?;
         Ok(Arc::new(Self {
@@ -80,7 +91,8 @@ impl ClientContext {
             script: script.clone(),
             client_id: ClientId::next(),
             client_type,
-            underlying: UnderlyingClient::new(&uri, &options)?,
+            underlying,
+            guard,
             uri,
             options,
             resources: resources.clone(),
@@ -140,6 +152,28 @@ impl ClientContext {
     #[must_use]
     pub fn underlying(&self) -> &UnderlyingClient {
         &self.underlying
+    }
+
+    /// `channel`, which the script names, as the server knows it: behind the script's key prefix, if it has one.
+    #[must_use]
+    pub fn channel_on_server(&self, channel: &Channel) -> Channel {
+        match self.script.options().key_prefix() {
+            Some(prefix) => channel.with_prefix(prefix.as_bytes()),
+            None => channel.clone(),
+        }
+    }
+
+    /// `channel`, which the server names, as the script knows it: without the script's key prefix, if it has one.
+    #[must_use]
+    pub fn channel_of_script(&self, channel: &Channel) -> Channel {
+        let prefix = self.script.options().key_prefix();
+        let without = prefix.and_then(|prefix| channel.without_prefix(prefix.as_bytes()));
+        without.unwrap_or_else(|| channel.clone())
+    }
+
+    /// What the client's commands pass before they are sent.
+    pub(crate) fn guard(&self) -> Option<&Guard> {
+        self.guard.as_deref()
     }
 
     /// The deadline of one call: the URI's `timeout` if it has one, else the option.
@@ -223,6 +257,14 @@ impl ClientContext {
     pub fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
         Error::new(kind, message).with_client(self.client_id)
     }
+}
+
+fn goes_around() -> Error {
+    Error::new(
+        ErrorKind::Refused,
+        "the script has a key prefix or denied commands, which a BASIC client would go around; \
+         open a COMMAND or a PUB_SUB client",
+    )
 }
 
 impl fmt::Debug for ClientContext {

@@ -10,6 +10,7 @@ mod driver;
 mod exclusive;
 mod handshake;
 mod heartbeat;
+mod learning;
 mod link;
 mod multiplexer;
 mod outbox;
@@ -29,12 +30,17 @@ use std::sync::Arc;
 
 use redis::{Cmd, Pipeline, Value};
 
+use crate::namespace::{Guard, ReplyShape};
 use crate::route::{Route, route, route_pipeline, upper_name};
 use crate::{
-    Channel, ClientContext, ClientOptions, Delivery, Error, ErrorKind, RedisUri, Result, wait,
+    Channel, ClientContext, ClientOptions, Deadline, Delivery, Error, ErrorKind, RedisUri, Result,
+    wait,
 };
+use learning::learn_commands;
 use link::{Link, all, value};
 use subscription::Subscription;
+use ticket::Ticket;
+use wire::Wire;
 
 pub use backoff::Backoff;
 pub use confirmation::Confirmation;
@@ -88,6 +94,18 @@ impl Connection {
             () = gate.shut_async() => return Err(gate.refusal()),
             link = opening => link?,
         };
+        if let Some(guard) = context.guard()
+            && guard.needs_table()
+            && !context.options().lazy_connect()
+        {
+            let deadline = Deadline::after(context.options().connect_timeout());
+            let learning = learn_commands(context, link.commands(), deadline);
+            tokio::select! {
+                biased;
+                () = gate.shut_async() => return Err(gate.refusal()),
+                learnt = learning => learnt?,
+            }
+        }
         std::mem::forget(unfinished);
         if !context.options().lazy_connect() {
             context.set_connected();
@@ -128,14 +146,53 @@ impl Connection {
     ///
     /// As [`request_async`](Self::request_async).
     pub async fn request_routed(&self, cmd: &Cmd) -> Result<Value> {
+        let deadline = Deadline::after(self.context.command_timeout());
+        let guard = self.context.guard();
+        if let Some(guard) = guard
+            && guard.needs_table()
+        {
+            // Boxed, because a future has room for its largest part, and no other call needs this one.
+            let learning = Box::pin(self.learn(deadline));
+            if let Err(error) = learning.await {
+                return Err(self.name(error, upper_name(cmd)));
+            }
+        }
         // Without another future around it, or all that comes out of this one is moved once more.
-        let left = self.context.admit_commands(1);
-        let left = left.and_then(|in_flight| self.link.command(cmd, in_flight));
+        let mut shape = None;
+        let left = self.leave(guard, cmd, deadline, &mut shape);
         let outcome = match left {
             Ok(ticket) => value(cmd, ticket).await,
             Err(error) => Err(error),
         };
-        outcome.map_err(|error| self.name(error, upper_name(cmd)))
+        match (outcome, guard) {
+            (Ok(reply), Some(guard)) => Ok(guard.strip(shape, reply)),
+            (Ok(reply), None) => Ok(reply),
+            (Err(error), _) => Err(self.name(error, upper_name(cmd))),
+        }
+    }
+
+    /// Leaves `cmd` to be sent, as `guard` wants it; `shape` is where names come back then.
+    fn leave(
+        &self,
+        guard: Option<&Guard>,
+        cmd: &Cmd,
+        deadline: Deadline,
+        shape: &mut Option<ReplyShape>,
+    ) -> Result<Ticket<&Wire>> {
+        let mapped = match guard {
+            None => None,
+            Some(guard) => {
+                let mapped = guard.map(cmd)?;
+                *shape = mapped.shape;
+                mapped.cmd
+            }
+        };
+        let in_flight = self.context.admit_commands_until(1, deadline)?;
+        self.link.command(mapped.as_ref().unwrap_or(cmd), in_flight)
+    }
+
+    async fn learn(&self, deadline: Deadline) -> Result<()> {
+        learn_commands(&self.context, self.link.commands(), deadline).await
     }
 
     /// Sends `pipeline` in one write and waits for its replies, blocking the thread.
@@ -169,10 +226,36 @@ impl Connection {
         if has_no_reply(pipeline) {
             return Ok(Vec::new());
         }
+        if let Some(guard) = self.context.guard() {
+            return self.request_guarded_pipeline(guard, pipeline).await;
+        }
+        let deadline = Deadline::after(self.context.command_timeout());
+        self.send_pipeline(pipeline, deadline).await
+    }
+
+    async fn request_guarded_pipeline(
+        &self,
+        guard: &Guard,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>> {
+        let deadline = Deadline::after(self.context.command_timeout());
+        if guard.needs_table() {
+            let learnt = Box::pin(self.learn(deadline)).await;
+            learnt.map_err(|error| self.name(error, "pipeline"))?;
+        }
+        let refused = |error: Error| error.with_client(self.context.client_id());
+        let mapped = guard.map_pipeline(pipeline).map_err(refused)?;
+        let sent = mapped.pipeline.as_ref().unwrap_or(pipeline);
+        let replies = self.send_pipeline(sent, deadline).await?;
+        Ok(guard.strip_all(&mapped.shapes, pipeline.is_transaction(), replies))
+    }
+
+    async fn send_pipeline(&self, pipeline: &Pipeline, deadline: Deadline) -> Result<Vec<Value>> {
         let call = async {
-            let in_flight = self.context.admit_commands(pipeline.len())?;
+            let commands = pipeline.len();
+            let in_flight = self.context.admit_commands_until(commands, deadline)?;
             let ticket = self.link.pipeline(pipeline, in_flight)?;
-            all(ticket.await?, pipeline.len()).await
+            all(ticket.await?, commands).await
         };
         call.await.map_err(|error| self.name(error, "pipeline"))
     }
@@ -206,7 +289,11 @@ impl Connection {
         let channel = channel.clone();
         let subscription = Subscription { channel, ends };
         let command = subscription.command();
-        let left = self.context.admit();
+        let allowed = match self.context.guard() {
+            Some(guard) if !ends => guard.check_subscription(command),
+            _ => Ok(()),
+        };
+        let left = allowed.and_then(|()| self.context.admit());
         let left = left.and_then(|in_flight| self.link.subscription(subscription, in_flight));
         let client_id = self.context.client_id();
         match left {

@@ -4,8 +4,6 @@
 //! Pure, but for [`Namespace`], which fetches what the server says of its commands. Whatever cannot be mapped with
 //! certainty is refused.
 
-#![allow(dead_code, reason = "the hooks follow")]
-
 mod command_name;
 mod command_table;
 mod denied_commands;
@@ -16,12 +14,16 @@ mod known;
 mod mapping;
 mod name_map;
 mod options;
+mod queued_replies;
 mod reply_shape;
 mod server_entry;
+mod table_cache;
 
 pub(crate) use command_name::CommandName;
 pub(crate) use command_table::CommandTable;
 pub use denied_commands::DeniedCommands;
 pub(crate) use guard::Guard;
 pub use key_prefix::KeyPrefix;
+pub(crate) use queued_replies::QueuedReplies;
 pub(crate) use reply_shape::ReplyShape;
+pub(crate) use table_cache::TableCache;

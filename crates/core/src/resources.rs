@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::callback_threads::CallbackThreads;
 use crate::last_caller::LastCaller;
+use crate::namespace::TableCache;
 use crate::wait::{is_io_thread, mark_io_thread};
 use crate::{Error, ErrorKind, Result};
 
@@ -42,6 +43,7 @@ struct Runtimes {
     async_callbacks: Handle,
     owned: Mutex<Vec<Runtime>>,
     last_caller: Arc<LastCaller>,
+    command_tables: TableCache,
 }
 
 impl Runtimes {
@@ -95,6 +97,10 @@ impl ClientResources {
 
     pub(crate) fn last_caller(&self) -> &Arc<LastCaller> {
         &self.0.last_caller
+    }
+
+    pub(crate) fn command_tables(&self) -> &TableCache {
+        &self.0.command_tables
     }
 
     /// Starts `future` on the I/O runtime. It must not block.
@@ -250,6 +256,7 @@ impl ClientResourcesBuilder {
                 .unwrap_or_else(|| callbacks.handle().clone()),
             owned: Mutex::new(vec![io, callbacks]),
             last_caller: Arc::default(),
+            command_tables: TableCache::default(),
         })))
     }
 }

@@ -16,6 +16,8 @@ use crate::{ClientOptions, Protocol, RedisUri, Result};
 pub enum UnderlyingClient {
     /// For one server.
     Single(redis::Client),
+    /// None: the script that owns the client has a key prefix or denied commands, which one would go around.
+    Withheld,
 }
 
 impl UnderlyingClient {
@@ -30,11 +32,18 @@ impl UnderlyingClient {
         )?)?))
     }
 
+    /// Checks what [`new`](Self::new) does.
+    pub(crate) fn withheld(uri: &RedisUri, options: &ClientOptions) -> Result<Self> {
+        Self::new(uri, options)?;
+        Ok(Self::Withheld)
+    }
+
     /// The client for one server, if it is one.
     #[must_use]
     pub fn into_single(self) -> Option<redis::Client> {
         match self {
             Self::Single(client) => Some(client),
+            Self::Withheld => None,
         }
     }
 }
@@ -46,6 +55,7 @@ impl fmt::Debug for UnderlyingClient {
                 .debug_tuple("Single")
                 .field(&client.get_connection_info().addr().to_string())
                 .finish(),
+            Self::Withheld => f.write_str("Withheld"),
         }
     }
 }

@@ -74,11 +74,11 @@ pub use redis_manager_command::{
 pub use redis_manager_core::{
     Channel, ChannelKind, ClientContext, ClientEvent, ClientId, ClientOptions,
     ClientOptionsBuilder, ClientResources, ClientResourcesBuilder, ClientState, ClientType,
-    CloseOutcome, CloseReport, Connection, Delivery, DisconnectedBehavior, Error, ErrorKind,
-    ErrorSink, EventStream, FailureCause, Gap, Gate, IntoRedisUri, LimitName, ListenerId,
-    OpenRedisClient, Overflow, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
-    RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptFailure, ScriptHandle, ScriptLimits,
-    ScriptOptions, ScriptRedisClient, SocketOptions, UnderlyingClient, VerifyPeer,
+    CloseOutcome, CloseReport, Connection, Delivery, DeniedCommands, DisconnectedBehavior, Error,
+    ErrorKind, ErrorSink, EventStream, FailureCause, Gap, Gate, IntoRedisUri, KeyPrefix, LimitName,
+    ListenerId, OpenRedisClient, Overflow, Protocol, PushSink, RedisBasicClient, RedisNode,
+    RedisTopology, RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptFailure, ScriptHandle,
+    ScriptLimits, ScriptOptions, ScriptRedisClient, SocketOptions, UnderlyingClient, VerifyPeer,
 };
 pub use redis_manager_pubsub::{
     Delivered, ListenerBuilder, ListenerError, ListenerEvent, ListenerResult, LocalListener,

@@ -8,10 +8,10 @@ pub use std::time::Duration;
 pub use crate::redis::{self, AsyncCommands, Commands};
 pub use crate::{
     AnyClient, Budget, Channel, ClientEvent, ClientOptions, ClientState, ClientType, CloseOutcome,
-    Delivery, DisconnectedBehavior, Error, ErrorKind, FailureCause, Gap, ListenerEvent,
-    ListenerResult, LocalListener, Mailbox, Message, MessageStream, Overflow, Protocol,
-    RedisAsyncSession, RedisBasicClient, RedisCommandClient, RedisManager, RedisPubSubClient,
-    RedisSession, RedisUri, ScriptCommand, ScriptFailure, ScriptFuture, ScriptHandle, ScriptLimits,
-    ScriptOptions, ScriptPubSubListener, ScriptRedisClient, ScriptReload, ScriptValue,
-    UnderlyingClient, UnloadReport,
+    Delivery, DeniedCommands, DisconnectedBehavior, Error, ErrorKind, FailureCause, Gap, KeyPrefix,
+    ListenerEvent, ListenerResult, LocalListener, Mailbox, Message, MessageStream, Overflow,
+    Protocol, RedisAsyncSession, RedisBasicClient, RedisCommandClient, RedisManager,
+    RedisPubSubClient, RedisSession, RedisUri, ScriptCommand, ScriptFailure, ScriptFuture,
+    ScriptHandle, ScriptLimits, ScriptOptions, ScriptPubSubListener, ScriptRedisClient,
+    ScriptReload, ScriptValue, UnderlyingClient, UnloadReport,
 };

@@ -30,7 +30,12 @@ use watch::Calls;
 
 pub(crate) struct Listener {
     id: ListenerId,
+    /// As the script names it.
     channel: Channel,
+    /// As the server knows it.
+    subscription: Channel,
+    /// How many bytes of what the server knows the script does not see.
+    hidden: u8,
     mode: Mode,
     wants_gaps: bool,
     context: Arc<ClientContext>,
@@ -83,9 +88,14 @@ impl Listener {
             Some(Callback::Async(_)) => Mode::Task,
             None => Mode::Pulled,
         };
+        let subscription = context.channel_on_server(&channel);
+        let prefix = subscription.name().len() - channel.name().len();
         Arc::new(Self {
             id: ListenerId::next(),
             channel,
+            subscription,
+            // No prefix is longer.
+            hidden: u8::try_from(prefix).unwrap_or(u8::MAX),
             mode,
             wants_gaps,
             context: Arc::clone(context),
@@ -109,8 +119,14 @@ impl Listener {
         self.id
     }
 
+    /// What it listens to, as the script names it.
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// What it listens to, as the server knows it.
+    pub(crate) fn subscription(&self) -> &Channel {
+        &self.subscription
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -134,8 +150,9 @@ impl Listener {
     }
 
     /// Queues `gap`, if it is asked for. Called on an I/O thread.
-    pub(crate) fn deliver_gap(self: &Arc<Self>, gap: Gap) {
+    pub(crate) fn deliver_gap(self: &Arc<Self>, mut gap: Gap) {
         if self.wants_gaps {
+            gap.channel = self.channel.clone();
             self.enqueue(|queue| queue.push_gap(gap));
         }
     }

@@ -20,10 +20,14 @@ use serde::de::DeserializeOwned;
 /// assert_eq!((earned.player.as_str(), earned.coins), ("alice", 3));
 /// # Ok::<(), redis_manager_core::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Message(Arc<Content>);
+#[derive(Clone)]
+pub struct Message {
+    content: Arc<Content>,
+    /// How many bytes of the channel and the pattern are the prefix of the script that hears it.
+    hidden: u8,
+}
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Content {
     channel: Vec<u8>,
     pattern: Option<Vec<u8>>,
@@ -42,16 +46,29 @@ impl Message {
     pub fn with_pattern(self, pattern: impl Into<Vec<u8>>) -> Self {
         let Content {
             channel, payload, ..
-        } = Arc::unwrap_or_clone(self.0);
+        } = Arc::unwrap_or_clone(self.content);
         Self::from_parts(channel, Some(pattern.into()), payload)
     }
 
     fn from_parts(channel: Vec<u8>, pattern: Option<Vec<u8>>, payload: Vec<u8>) -> Self {
-        Self(Arc::new(Content {
+        let content = Arc::new(Content {
             channel,
             pattern,
             payload,
-        }))
+        });
+        Self { content, hidden: 0 }
+    }
+
+    /// The same message, without the first bytes of its channel and its pattern.
+    pub(crate) fn hiding(&self, hidden: u8) -> Self {
+        Self {
+            content: Arc::clone(&self.content),
+            hidden,
+        }
+    }
+
+    fn shown<'a>(&self, name: &'a [u8]) -> &'a [u8] {
+        name.get(usize::from(self.hidden)..).unwrap_or_default()
     }
 
     /// Reads a message out of what the server sent unasked, and what kind of subscription it came by; `None`
@@ -78,7 +95,7 @@ impl Message {
     /// The channel that it was published to.
     #[must_use]
     pub fn channel(&self) -> &[u8] {
-        &self.0.channel
+        self.shown(&self.content.channel)
     }
 
     /// The channel as text.
@@ -87,19 +104,20 @@ impl Message {
     ///
     /// [`ErrorKind::Conversion`] if it is no UTF-8.
     pub fn channel_str(&self) -> Result<&str> {
-        text(&self.0.channel, "channel")
+        text(self.channel(), "channel")
     }
 
     /// The pattern that the channel matched, if the listener registered for a pattern.
     #[must_use]
     pub fn pattern(&self) -> Option<&[u8]> {
-        self.0.pattern.as_deref()
+        let pattern = self.content.pattern.as_deref();
+        pattern.map(|pattern| self.shown(pattern))
     }
 
     /// What was published.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.0.payload
+        &self.content.payload
     }
 
     /// What was published, as text.
@@ -108,7 +126,7 @@ impl Message {
     ///
     /// [`ErrorKind::Conversion`] if it is no UTF-8.
     pub fn payload_str(&self) -> Result<&str> {
-        text(&self.0.payload, "payload")
+        text(&self.content.payload, "payload")
     }
 
     /// What was published, read as JSON.
@@ -118,7 +136,7 @@ impl Message {
     /// [`ErrorKind::Conversion`] if it is no JSON, or none that fits `T`. The error tells where, and
     /// nothing of the payload.
     pub fn payload_as<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.0.payload).map_err(|error| {
+        serde_json::from_slice(&self.content.payload).map_err(|error| {
             let reason = match error.classify() {
                 serde_json::error::Category::Data => "is JSON of another form",
                 _ => "is no JSON",
@@ -141,8 +159,8 @@ impl Message {
 
     /// How much it weighs in a queue that is bounded by bytes.
     pub(crate) fn size(&self) -> usize {
-        let pattern = self.0.pattern.as_ref().map_or(0, Vec::len);
-        self.0.channel.len() + pattern + self.0.payload.len()
+        let pattern = self.content.pattern.as_ref().map_or(0, Vec::len);
+        self.content.channel.len() + pattern + self.content.payload.len()
     }
 }
 
@@ -152,15 +170,22 @@ fn text<'a>(bytes: &'a [u8], part: &str) -> Result<&'a str> {
     })
 }
 
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.channel() == other.channel()
+            && self.pattern() == other.pattern()
+            && self.payload() == other.payload()
+    }
+}
+
+impl Eq for Message {}
+
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
-            .field("channel", &String::from_utf8_lossy(&self.0.channel))
-            .field(
-                "pattern",
-                &self.0.pattern.as_deref().map(String::from_utf8_lossy),
-            )
-            .field("payload_len", &self.0.payload.len())
+            .field("channel", &String::from_utf8_lossy(self.channel()))
+            .field("pattern", &self.pattern().map(String::from_utf8_lossy))
+            .field("payload_len", &self.content.payload.len())
             .finish()
     }
 }
@@ -201,6 +226,17 @@ mod tests {
         assert!(Message::from_push(push(PushKind::Subscribe, &["global", "1"])).is_none());
         assert!(Message::from_push(push(PushKind::Message, &["global"])).is_none());
         assert!(Message::from_push(push(PushKind::Disconnection, &[])).is_none());
+    }
+
+    #[test]
+    fn what_a_script_does_not_see_of_a_message_is_not_there() {
+        let message = Message::new("p:global", "hello").with_pattern("p:glo*");
+        let shown = message.hiding(2);
+        assert_eq!(shown, Message::new("global", "hello").with_pattern("glo*"));
+        assert_eq!(shown.channel_str().unwrap(), "global");
+        assert!(!format!("{shown:?}").contains("p:"));
+        assert_eq!(shown.payload().as_ptr(), message.payload().as_ptr());
+        assert_eq!(message.hiding(200).channel(), b"");
     }
 
     #[test]

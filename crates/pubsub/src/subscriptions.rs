@@ -56,7 +56,7 @@ impl Subscriptions {
     pub(crate) fn add(&self, listener: &Arc<Listener>) -> Result<()> {
         match &mut *self.table.lock() {
             Some(table) => {
-                table.add(listener.channel(), listener.id(), Arc::clone(listener));
+                table.add(listener.subscription(), listener.id(), Arc::clone(listener));
                 Ok(())
             }
             None => Err(self.context.closed_error().with_delivery(Delivery::NotSent)),
@@ -170,7 +170,10 @@ impl Subscriptions {
         }
     }
 
-    fn tell_gaps(&self, gaps: Vec<Gap>) {
+    fn tell_gaps(&self, mut gaps: Vec<Gap>) {
+        for gap in &mut gaps {
+            gap.channel = self.context.channel_of_script(&gap.channel);
+        }
         if !gaps.is_empty() {
             self.context.emit(ClientEvent::Gaps(gaps.into()));
         }

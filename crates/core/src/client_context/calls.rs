@@ -44,20 +44,11 @@ impl InFlight {
 }
 
 impl ClientContext {
-    /// Admits a request of so many commands, which has the command timeout from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Closed`] if the client is closed, [`ErrorKind::LimitExceeded`] if the script may have no more.
-    pub(crate) fn admit_commands(&self, commands: usize) -> Result<InFlight> {
-        self.admit_commands_until(commands, Deadline::after(self.command_timeout()))
-    }
-
     /// Admits a request of so many commands, which has until `deadline`.
     ///
     /// # Errors
     ///
-    /// As [`admit_commands`](Self::admit_commands).
+    /// [`ErrorKind::Closed`] if the client is closed, [`ErrorKind::LimitExceeded`] if the script may have no more.
     pub(crate) fn admit_commands_until(
         &self,
         commands: usize,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -10,12 +11,14 @@ use super::busy_poll::BusyPoll;
 use super::driver::Driver;
 use super::handshake::greet;
 use super::has_no_reply;
+use super::learning::learn_commands;
 use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::supervisor::{Served, in_time};
 use super::ticket::Ticket;
 use super::wire::Wire;
+use crate::namespace::{Guard, QueuedReplies};
 use crate::route::upper_name;
 use crate::{ClientContext, Deadline, Error, ErrorKind, InFlight, ReplayFilter, Result};
 
@@ -27,6 +30,8 @@ use crate::{ClientContext, Deadline, Error, ErrorKind, InFlight, ReplayFilter, R
 pub struct ExclusiveConnection {
     context: Arc<ClientContext>,
     wire: Arc<Wire>,
+    /// What a transaction that the caller began has queued, for a client with a key prefix.
+    queued: Mutex<QueuedReplies>,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -62,6 +67,7 @@ impl ExclusiveConnection {
             _driver: AbortOnDropHandle::new(context.spawn(drive)),
             context: Arc::clone(context),
             wire,
+            queued: Mutex::default(),
         })
     }
 
@@ -72,8 +78,35 @@ impl ExclusiveConnection {
     /// [`ErrorKind::Timeout`] at `deadline`, [`ErrorKind::Closed`] and [`ErrorKind::Disconnected`].
     /// [`Error::delivery`] says whether the server may have run it.
     pub async fn request_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
+        if let Some(guard) = self.context.guard() {
+            let outcome = self.request_guarded(guard, cmd, deadline).await;
+            return outcome.map_err(|error| self.name(error, upper_name(cmd)));
+        }
         let admitted = self.context.admit_commands_until(1, deadline);
         self.request_admitted(cmd, admitted).await
+    }
+
+    async fn request_guarded(&self, guard: &Guard, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
+        self.learn(guard, deadline).await?;
+        let mapped = guard.map(cmd)?;
+        let admitted = self.context.admit_commands_until(1, deadline)?;
+        self.queued.lock().sent([mapped.shape]);
+        let sent = mapped.cmd.as_ref().unwrap_or(cmd);
+        let reply = self.request_admitted(sent, Ok(admitted)).await?;
+        if cmd.is_no_response() {
+            return Ok(reply);
+        }
+        let mut queued = self.queued.lock();
+        let answer = queued.answered(guard, cmd, mapped.shape, reply);
+        queued.all_answered();
+        answer
+    }
+
+    async fn learn(&self, guard: &Guard, deadline: Deadline) -> Result<()> {
+        if guard.needs_table() {
+            Box::pin(learn_commands(&self.context, &self.wire, deadline)).await?;
+        }
+        Ok(())
     }
 
     /// Asks the server for a sign of life, of which nothing counts for the script, and completes when it is there.
@@ -111,6 +144,39 @@ impl ExclusiveConnection {
         if has_no_reply(pipeline) {
             return Ok(Vec::new());
         }
+        if let Some(guard) = self.context.guard() {
+            let outcome = self.request_guarded_pipeline(guard, pipeline, deadline);
+            return outcome.await.map_err(|error| self.name_pipeline(error));
+        }
+        self.send_pipeline(pipeline, deadline).await
+    }
+
+    async fn request_guarded_pipeline(
+        &self,
+        guard: &Guard,
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<Vec<Value>> {
+        self.learn(guard, deadline).await?;
+        let mapped = guard.map_pipeline(pipeline)?;
+        self.queued.lock().sent(mapped.shapes.iter());
+        let sent = mapped.pipeline.as_ref().unwrap_or(pipeline);
+        let replies = self.send_pipeline(sent, deadline).await?;
+        let mut queued = self.queued.lock();
+        let replies = if pipeline.is_transaction() {
+            Ok(guard.strip_all(&mapped.shapes, true, replies))
+        } else {
+            let sent = pipeline.cmd_iter().zip(mapped.shapes.iter());
+            let answers = replies.into_iter().zip(sent);
+            answers
+                .map(|(reply, (cmd, shape))| queued.answered(guard, cmd, shape, reply))
+                .collect()
+        };
+        queued.all_answered();
+        replies
+    }
+
+    async fn send_pipeline(&self, pipeline: &Pipeline, deadline: Deadline) -> Result<Vec<Value>> {
         let call = async {
             let in_flight = self
                 .context
@@ -119,13 +185,19 @@ impl ExclusiveConnection {
             let ticket = Ticket::new(&*self.wire, left);
             all(ticket.await?, pipeline.len()).await
         };
-        call.await.map_err(|error| self.name(error, "pipeline"))
+        call.await.map_err(|error| self.name_pipeline(error))
     }
 
     /// Whether it can carry a command still, as far as is known.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.wire.outbox().is_up()
+    }
+
+    /// Names the pipeline, unless the error is of one command of it.
+    fn name_pipeline(&self, error: Error) -> Error {
+        let command = error.command().unwrap_or("pipeline").to_owned();
+        self.name(error, command)
     }
 
     fn name(&self, error: Error, command: impl Into<String>) -> Error {

@@ -81,6 +81,11 @@ impl Link {
         })
     }
 
+    /// Where commands are left.
+    pub(super) fn commands(&self) -> &Arc<Wire> {
+        &self.commands
+    }
+
     pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
         self.commands.outbox().protocol()
     }

@@ -36,7 +36,8 @@ pub enum ErrorKind {
     ScriptUnloaded,
     /// The script is loaded already, or belongs to another manager.
     ScriptConflict,
-    /// The command must not run on a shared connection; the message names where it may.
+    /// The command must not run here: on a shared connection, or for this script. The message says why, and where it
+    /// may.
     Refused,
     /// All connections of the client's pool are in use.
     PoolExhausted,

@@ -7,7 +7,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::mapping::Mapped;
 use super::{CommandName, CommandTable, DeniedCommands, KeyPrefix, ReplyShape};
 use crate::route::{argument, upper_name};
-use crate::{Channel, Delivery, Error, ErrorKind, Result};
+use crate::{Delivery, Error, ErrorKind, Result};
 
 /// What the commands of a client pass before they are sent.
 #[derive(Debug)]
@@ -166,15 +166,14 @@ impl Guard {
         }
     }
 
-    /// Lets a subscription to `channel` by `command` through.
+    /// Lets a subscription by `command` through.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Refused`] if the command is denied.
-    pub(crate) fn check_subscription(&self, command: &str, channel: &Channel) -> Result<()> {
+    pub(crate) fn check_subscription(&self, command: &'static str) -> Result<()> {
         if self.denied.denies_name(command) {
-            let message = format!("{DENIED}, so nobody listens to the {channel}");
-            return Err(Error::new(ErrorKind::Refused, message).with_delivery(Delivery::NotSent));
+            return Err(refused(&redis::cmd(command), DENIED));
         }
         Ok(())
     }

@@ -200,7 +200,7 @@ impl RedisPubSubClient {
         let registration = Registration(Some((self, Arc::clone(&listener))));
         let _in_flight = self.0.context.admit()?;
         self.0.subscriptions.add(&listener)?;
-        let settled = self.0.subscriptions.settle(listener.channel());
+        let settled = self.0.subscriptions.settle(listener.subscription());
         settled.await?;
         registration.complete()
     }

@@ -40,11 +40,11 @@ impl RedisPubSubClient {
         match self
             .0
             .subscriptions
-            .remove(listener.channel(), listener.id())
+            .remove(listener.subscription(), listener.id())
         {
             Some(_) => {
                 let listeners = vec![Arc::clone(listener)];
-                self.retire(listener.channel(), listeners).await
+                self.retire(listener.subscription(), listeners).await
             }
             None => Ok(()),
         }
@@ -66,7 +66,7 @@ impl RedisPubSubClient {
     ///
     /// As its twin.
     pub async fn unregister_listeners_async(&self, channel: impl Into<Channel>) -> Result<usize> {
-        let channel = channel.into();
+        let channel = self.0.context.channel_on_server(&channel.into());
         let listeners = self.0.subscriptions.remove_channel(&channel);
         let count = listeners.len();
         if count == 0 {
@@ -109,14 +109,14 @@ impl RedisPubSubClient {
         let removed = self
             .0
             .subscriptions
-            .remove(listener.channel(), listener.id());
+            .remove(listener.subscription(), listener.id());
         if let Some(callback) = listener.deactivate() {
             listener.discard(callback);
         }
         if removed.is_some() {
             self.0
                 .subscriptions
-                .settle_in_background(listener.channel());
+                .settle_in_background(listener.subscription());
         }
     }
 }

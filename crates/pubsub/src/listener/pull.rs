@@ -21,9 +21,19 @@ impl Listener {
     pub(crate) fn try_next(&self) -> Option<ListenerEvent> {
         let mut state = self.state.lock();
         if self.may_call(&state) {
-            state.queue.pop()
+            state.queue.pop().map(|event| self.show(event))
         } else {
             None
+        }
+    }
+
+    /// The event, as the script sees it.
+    fn show(&self, event: ListenerEvent) -> ListenerEvent {
+        match event {
+            ListenerEvent::Message(message) if self.hidden > 0 => {
+                ListenerEvent::Message(message.hiding(self.hidden))
+            }
+            event => event,
         }
     }
 
@@ -68,7 +78,7 @@ impl Listener {
             return Poll::Pending;
         };
         taken(&mut state);
-        Poll::Ready(Some(event))
+        Poll::Ready(Some(self.show(event)))
     }
 
     fn end_call(&self, context: &Context<'_>) {

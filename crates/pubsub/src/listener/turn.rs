@@ -6,9 +6,9 @@ use std::sync::Arc;
 use redis_manager_core::{Gap, Gate};
 
 use super::Listener;
-use crate::ListenerResult;
 use crate::event_queue::{Next, Walk};
 use crate::listener_event::EventRef;
+use crate::{ListenerResult, Message};
 
 /// How many events one turn has before other listeners have theirs.
 const LENGTH: usize = 64;
@@ -23,6 +23,8 @@ pub(crate) struct Turn<'a> {
     left: usize,
     walk: Option<Walk>,
     gap: Option<Gap>,
+    /// The message at hand, for a listener that does not see all of it.
+    shown: Option<Message>,
 }
 
 impl<'a> Turn<'a> {
@@ -33,6 +35,7 @@ impl<'a> Turn<'a> {
             left: LENGTH,
             walk: None,
             gap: None,
+            shown: None,
         }
     }
 
@@ -49,7 +52,13 @@ impl<'a> Turn<'a> {
         };
         self.listener.calls.begin();
         match step {
-            Step::Message(index) => self.walk.as_ref()?.message(index).map(EventRef::Message),
+            Step::Message(index) => {
+                let message = self.walk.as_ref()?.message(index)?;
+                Some(EventRef::Message(match self.listener.hidden {
+                    0 => message,
+                    hidden => self.shown.insert(message.hiding(hidden)),
+                }))
+            }
             Step::Gap => self.gap.as_ref().map(EventRef::Gap),
         }
     }

@@ -14,12 +14,12 @@ impl Subscriptions {
         if !is_wanted {
             return;
         }
+        let channel = self.context.channel_of_script(channel);
         let cause = cause.with_client(self.context.client_id());
         let script = self.context.script().clone();
         let failure = ScriptFailure::new(&script, FailureCause::Error(Box::new(cause.clone())))
             .with_client(self.context.client_id())
-            .with_channel(channel);
-        let channel = channel.clone();
+            .with_channel(&channel);
         self.context
             .emit(ClientEvent::SubscriptionRefused { channel, cause });
         // The sink may block, which nothing may on this thread.

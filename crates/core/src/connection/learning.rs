@@ -1,0 +1,65 @@
+//! Asking a server what commands it has, for a client with a key prefix.
+
+use std::sync::Arc;
+
+use super::link::value;
+use super::ticket::Ticket;
+use super::wire::Wire;
+use crate::namespace::CommandTable;
+use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result};
+
+/// Sees to it that the guard of `context` knows the commands of the server behind `wire`, until `deadline`.
+///
+/// # Errors
+///
+/// What kept the server from being asked, or from answering. The call that this is for was not sent.
+pub(super) async fn learn_commands(
+    context: &Arc<ClientContext>,
+    wire: &Arc<Wire>,
+    deadline: Deadline,
+) -> Result<()> {
+    let (of, wire) = (Arc::clone(context), Arc::clone(wire));
+    // On our runtime, whose clock bounds it.
+    let learning = context.run_admitted(async move {
+        let address = of.uri().address();
+        let tables = of.resources().command_tables();
+        let learning = tables.get(&address, ask(&of, &wire, deadline));
+        let table = match deadline.at() {
+            Some(at) => tokio::time::timeout_at(at, learning).await,
+            None => Ok(learning.await),
+        };
+        let table = table.unwrap_or_else(|_| Err(too_late(deadline)))?;
+        if let Some(guard) = of.guard() {
+            guard.set_table(table);
+        }
+        Ok(())
+    });
+    learning
+        .await
+        .map_err(|error| error.with_delivery(Delivery::NotSent))
+}
+
+async fn ask(
+    context: &ClientContext,
+    wire: &Arc<Wire>,
+    deadline: Deadline,
+) -> Result<CommandTable> {
+    let command = redis::cmd("COMMAND");
+    let left = wire.put(&command, context.admit_until(deadline)?)?;
+    let reply = value(&command, Ticket::new(Arc::clone(wire), left)).await?;
+    let reply = reply.extract_error().map_err(|refused| {
+        let refused = Error::from(refused);
+        let message = format!(
+            "a key prefix needs the server's reply to COMMAND, which is: {}",
+            refused.message()
+        );
+        Error::new(refused.kind(), message).with_source(refused)
+    })?;
+    CommandTable::read(&reply)
+}
+
+fn too_late(deadline: Deadline) -> Error {
+    let timeout = deadline.timeout().unwrap_or_default();
+    let message = format!("the server did not say within {timeout:?} which commands it has");
+    Error::new(ErrorKind::Timeout, message)
+}

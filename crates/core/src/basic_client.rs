@@ -10,9 +10,9 @@ use redis::RedisError;
 
 use crate::pool::build_pool;
 use crate::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Deadline, Delivery,
-    Error, ErrorKind, ExclusiveConnection, OpenRedisClient, RedisUri, Result, ScriptHandle,
-    ScriptRedisClient, Teardown, UnderlyingClient, wait,
+    ClientContext, ClientOptions, ClientResources, ClientSnapshot, ClientType, CloseReport,
+    Deadline, Delivery, Error, ErrorKind, ExclusiveConnection, OpenRedisClient, PoolSnapshot,
+    RedisUri, Result, ScriptHandle, ScriptRedisClient, Teardown, UnderlyingClient, wait,
 };
 
 /// A client that opens no connection itself; PySpigot's `ClientType.BASIC`.
@@ -122,6 +122,16 @@ impl RedisBasicClient {
 impl ScriptRedisClient for RedisBasicClient {
     fn context(&self) -> &Arc<ClientContext> {
         &self.context
+    }
+
+    fn snapshot(&self) -> ClientSnapshot {
+        let mut snapshot = self.context.snapshot();
+        if let PoolState::Open(pool) = &*self.pool.0.lock() {
+            let status = pool.status();
+            let out = status.size.saturating_sub(status.available);
+            snapshot.sessions = PoolSnapshot::new(out, status.available, status.waiting);
+        }
+        snapshot
     }
 
     async fn close_async(&self) -> CloseReport {

@@ -3,6 +3,7 @@
 mod calls;
 mod closing;
 mod status;
+mod view;
 mod work;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::event::EventHub;
 use crate::namespace::Guard;
+use crate::statistics::Statistics;
 use crate::{
     Channel, ClientEvent, ClientId, ClientOptions, ClientResources, ClientState, ClientType, Error,
     ErrorKind, EventStream, LimitName, Protocol, RedisUri, Result, ScriptHandle, Share,
@@ -28,6 +30,7 @@ pub use calls::InFlight;
 use closing::Closure;
 pub use closing::Teardown;
 use status::State;
+use view::Tally;
 use work::Work;
 pub(crate) use work::WorkToken;
 
@@ -55,6 +58,9 @@ pub struct ClientContext {
     share: Mutex<Share>,
     /// Calls that were admitted and are not answered yet.
     work: Work,
+    /// `None` unless they are asked for.
+    statistics: Option<Arc<Statistics>>,
+    tally: Tally,
     /// Tasks that own a socket or drive one.
     tasks: TaskTracker,
     /// Ends both at once.
@@ -86,6 +92,7 @@ impl ClientContext {
         };
         let share = script.share(LimitName::Clients)?;
         script.pass(LimitName::OpeningsPerSecond)?;
+        let statistics = resources.counts_calls().then(Arc::<Statistics>::default);
         Ok(Arc::new(Self {
             share: Mutex::new(share),
             script: script.clone(),
@@ -100,11 +107,15 @@ impl ClientContext {
                 client: ClientState::Idle,
                 sockets_down: 0,
                 has_connected: false,
+                losses: 0,
+                reconnects: 0,
                 closing: Closure::Open,
             }),
             events: EventHub::new(),
             connected: Notify::new(),
-            work: Work::new(script.usage()),
+            work: Work::new(script.usage(), statistics.clone()),
+            statistics,
+            tally: Tally::new(),
             is_closed: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
@@ -221,6 +232,7 @@ impl ClientContext {
 
     /// Tells an event to whoever listens, and to `tracing`.
     pub fn emit(&self, event: ClientEvent) {
+        self.tally.note(&event);
         let (script, client) = (&self.script, &self.client_id);
         match &event {
             // In a long outage every client tries every second or two; one line for each doubling tells.

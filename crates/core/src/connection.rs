@@ -34,7 +34,7 @@ use crate::namespace::{Guard, ReplyShape};
 use crate::route::{Route, route, route_pipeline, upper_name};
 use crate::{
     Channel, ClientContext, ClientOptions, Deadline, Delivery, Error, ErrorKind, RedisUri, Result,
-    wait,
+    Waiting, wait,
 };
 use learning::learn_commands;
 use link::{Link, all, value};
@@ -285,6 +285,12 @@ impl Connection {
         self.link.subscriptions_are_lost()
     }
 
+    /// What waits to be sent, on all of its sockets.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        self.link.waiting()
+    }
+
     fn begin(&self, channel: &Channel, ends: bool) -> Result<Confirmation> {
         let channel = channel.clone();
         let subscription = Subscription { channel, ends };
@@ -295,14 +301,17 @@ impl Connection {
         };
         let left = allowed.and_then(|()| self.context.admit());
         let left = left.and_then(|in_flight| self.link.subscription(subscription, in_flight));
-        let client_id = self.context.client_id();
         match left {
-            Ok(ticket) => Ok(Confirmation::new(ticket, command, client_id)),
+            Ok(ticket) => {
+                let context = Arc::clone(&self.context);
+                Ok(Confirmation::new(ticket, command, context))
+            }
             Err(error) => Err(self.name(error, command)),
         }
     }
 
     fn name(&self, error: Error, command: impl Into<String>) -> Error {
+        self.context.note_failure(&error);
         error
             .with_command(command)
             .with_client(self.context.client_id())

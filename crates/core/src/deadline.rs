@@ -27,16 +27,16 @@ impl Deadline {
         Self { timeout, ..self }
     }
 
-    /// When the call was made.
-    pub(crate) fn began(&self) -> Instant {
-        self.began
-    }
-
     /// The moment; `None`: never.
     #[must_use]
     pub fn at(&self) -> Option<Instant> {
         // What the clock cannot express is never.
         self.began.checked_add(self.timeout?)
+    }
+
+    /// When the call was made.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     /// The time that the call has as a whole.

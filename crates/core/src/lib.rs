@@ -10,6 +10,7 @@
 //! | configuration | [`RedisUri`], [`ClientOptions`], [`ClientResources`] |
 //! | what all clients have in common | [`ScriptRedisClient`], [`ClientContext`], [`CloseReport`] |
 //! | the connection | [`Connection`], [`route`] |
+//! | what an operator sees | [`ClientSnapshot`], [`Latencies`] |
 //! | telling what happened | [`Error`], [`ClientState`], [`ClientEvent`], [`ErrorSink`] |
 //! | the BASIC client | [`RedisBasicClient`], [`UnderlyingClient`] |
 
@@ -19,6 +20,7 @@ mod callback_threads;
 mod channel;
 mod client_context;
 mod client_id;
+mod client_snapshot;
 mod client_type;
 mod close_report;
 mod connection;
@@ -43,6 +45,7 @@ mod script_failure;
 mod script_options;
 mod script_redis_client;
 mod state;
+mod statistics;
 mod underlying;
 mod uri;
 mod usage;
@@ -53,6 +56,9 @@ pub use callback::{CallbackScope, as_callback, in_callback};
 pub use channel::{Channel, ChannelKind};
 pub use client_context::{ClientContext, InFlight, Teardown};
 pub use client_id::ClientId;
+pub use client_snapshot::{
+    ClientSnapshot, LatencySnapshot, PoolSnapshot, StateSnapshot, StatisticsSnapshot, Waiting,
+};
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
 pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink};
@@ -74,6 +80,7 @@ pub use script_failure::{FailureCause, ScriptFailure};
 pub use script_options::{LimitName, ScriptLimits, ScriptOptions};
 pub use script_redis_client::{OpenRedisClient, ScriptRedisClient};
 pub use state::ClientState;
+pub use statistics::Latencies;
 pub use underlying::UnderlyingClient;
 pub use uri::{IntoRedisUri, RedisNode, RedisTopology, RedisUri, RedisUriBuilder, VerifyPeer};
 pub use usage::Share;

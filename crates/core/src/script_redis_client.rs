@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    ClientContext, ClientId, ClientOptions, ClientResources, ClientState, ClientType, CloseOutcome,
-    CloseReport, EventStream, RedisUri, Result, ScriptHandle, UnderlyingClient, wait,
+    ClientContext, ClientId, ClientOptions, ClientResources, ClientSnapshot, ClientState,
+    ClientType, CloseOutcome, CloseReport, EventStream, RedisUri, Result, ScriptHandle,
+    UnderlyingClient, wait,
 };
 
 /// A Redis client that a script owns; PySpigot's `ScriptRedisClient`. Object-safe.
@@ -72,6 +73,18 @@ pub trait ScriptRedisClient: fmt::Debug + Send + Sync {
     /// What the client is doing.
     fn state(&self) -> ClientState {
         self.context().state()
+    }
+
+    /// The client at this moment, in figures. Does not block, and disturbs no call.
+    ///
+    /// ```no_run
+    /// # fn example(client: &dyn redis_manager_core::ScriptRedisClient) {
+    /// let now = client.snapshot();
+    /// eprintln!("{}: {} in flight, {} bytes wait", now.state, now.in_flight, now.requests.bytes);
+    /// # }
+    /// ```
+    fn snapshot(&self) -> ClientSnapshot {
+        self.context().snapshot()
     }
 
     /// The client's events from now on.

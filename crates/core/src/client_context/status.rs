@@ -11,6 +11,9 @@ pub(super) struct State {
     pub(super) sockets_down: usize,
     /// Whether it ever was. The first connection of a lazy client is tried for in any case.
     pub(super) has_connected: bool,
+    /// How often the client had a connection and then had not, and the other way round.
+    pub(super) losses: u64,
+    pub(super) reconnects: u64,
     pub(super) closing: Closure,
 }
 
@@ -97,6 +100,7 @@ impl ClientContext {
             let mut state = self.state.lock();
             state.sockets_down += 1;
             let is_news = !state.client.is_closed() && !state.client.is_disconnected();
+            state.losses += u64::from(is_news && state.has_connected);
             state.set_cause(cause);
             is_news
         };
@@ -116,10 +120,12 @@ impl ClientContext {
     pub(crate) fn set_reconnected(&self) {
         let changed = {
             let mut state = self.state.lock();
-            state.has_connected = true;
+            let had_connected = std::mem::replace(&mut state.has_connected, true);
             state.sockets_down = state.sockets_down.saturating_sub(1);
-            state.sockets_down == 0
-                && state.change(ClientState::is_disconnected, ClientState::Connected)
+            let changed = state.sockets_down == 0
+                && state.change(ClientState::is_disconnected, ClientState::Connected);
+            state.reconnects += u64::from(changed && had_connected);
+            changed
         };
         if changed {
             self.tell_connected();

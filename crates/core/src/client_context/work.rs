@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::statistics::Statistics;
 use crate::usage::Usage;
 use crate::{LimitName, Result};
 
@@ -53,6 +54,12 @@ impl WorkToken {
         }
         Ok(())
     }
+
+    /// What is counted of the calls of the client whose token it is.
+    #[inline]
+    pub(crate) fn statistics(&self) -> Option<&Statistics> {
+        self.counted.statistics.as_deref()
+    }
 }
 
 impl Drop for WorkToken {
@@ -69,7 +76,11 @@ impl WorkToken {
     /// One that nobody waits for.
     pub(crate) fn uncounted() -> Self {
         let over = CancellationToken::new();
-        Self::new(Arc::new(UnderWay { over, usage: None }))
+        Self::new(Arc::new(UnderWay {
+            over,
+            usage: None,
+            statistics: None,
+        }))
     }
 }
 
@@ -77,15 +88,17 @@ impl WorkToken {
 struct UnderWay {
     over: CancellationToken,
     usage: Option<Arc<Usage>>,
+    statistics: Option<Arc<Statistics>>,
 }
 
 impl Work {
-    /// What is under way counts for `usage` too.
-    pub(super) fn new(usage: Option<&Arc<Usage>>) -> Self {
+    /// What is under way counts for `usage` too, and for `statistics` once it is answered.
+    pub(super) fn new(usage: Option<&Arc<Usage>>, statistics: Option<Arc<Statistics>>) -> Self {
         let over = CancellationToken::new();
         let open = Arc::new(UnderWay {
             over: over.clone(),
             usage: usage.cloned(),
+            statistics,
         });
         Self {
             under_way: Arc::downgrade(&open),
@@ -128,7 +141,7 @@ mod tests {
 
     #[test]
     fn it_is_over_when_it_is_closed_and_nothing_is_under_way() {
-        let work = Work::new(None);
+        let work = Work::new(None, None);
         drop(work.begin());
         let one = work.begin();
         assert_eq!(work.len(), 1);

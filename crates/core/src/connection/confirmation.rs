@@ -6,25 +6,25 @@ use std::sync::Arc;
 use super::link::one;
 use super::ticket::Ticket;
 use super::wire::Wire;
-use crate::{ClientId, Result};
+use crate::{ClientContext, Error, Result};
 
 /// A SUBSCRIBE or UNSUBSCRIBE on its way. Dropped before it is sent, it is withdrawn.
 pub struct Confirmation {
     ticket: Ticket<Arc<Wire>>,
     command: &'static str,
-    client_id: ClientId,
+    context: Arc<ClientContext>,
 }
 
 impl Confirmation {
     pub(super) fn new(
         ticket: Ticket<Arc<Wire>>,
         command: &'static str,
-        client_id: ClientId,
+        context: Arc<ClientContext>,
     ) -> Self {
         Self {
             ticket,
             command,
-            client_id,
+            context,
         }
     }
 
@@ -39,8 +39,10 @@ impl Confirmation {
             one(self.ticket.await?)?.extract_error()?;
             Ok(())
         };
-        confirm.await.map_err(|error: crate::Error| {
-            error.with_command(self.command).with_client(self.client_id)
+        confirm.await.map_err(|error: Error| {
+            self.context.note_failure(&error);
+            let error = error.with_command(self.command);
+            error.with_client(self.context.client_id())
         })
     }
 }

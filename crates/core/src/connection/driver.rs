@@ -263,13 +263,15 @@ impl Driver {
     }
 
     fn receive(&mut self) -> Result<()> {
+        // Once a read: for the time that calls took, and for the heartbeat.
+        let now = Instant::now();
+        self.multiplexer.set_read(now);
         let before = self.multiplexer.len();
         let received = self.receive_values();
         // Also what came before an error.
         self.multiplexer.flush();
         let has_answered = received?;
         self.outbox.note_replies(before, self.multiplexer.len());
-        let now = Instant::now();
         self.last_heard = now;
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.heard(now);

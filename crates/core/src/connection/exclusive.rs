@@ -201,6 +201,7 @@ impl ExclusiveConnection {
     }
 
     fn name(&self, error: Error, command: impl Into<String>) -> Error {
+        self.context.note_failure(&error);
         error
             .with_command(command)
             .with_client(self.context.client_id())

@@ -13,7 +13,7 @@ use super::subscription::Subscription;
 use super::supervisor::{Supervisor, in_time};
 use super::ticket::Ticket;
 use super::wire::Wire;
-use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result};
+use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result, Waiting};
 
 #[derive(Clone)]
 pub(super) struct Link {
@@ -102,6 +102,16 @@ impl Link {
     ) -> Result<Ticket<&Wire>> {
         let left = self.commands.put_pipeline(pipeline, in_flight)?;
         Ok(Ticket::new(&*self.commands, left))
+    }
+
+    /// What waits to be sent.
+    pub(super) fn waiting(&self) -> Waiting {
+        let mut waiting = self.commands.outbox().waiting();
+        let other = self.subscriptions.as_ref();
+        if let Some(other) = other.filter(|other| !Arc::ptr_eq(other, &self.commands)) {
+            waiting.add(other.outbox().waiting());
+        }
+        waiting
     }
 
     pub(super) fn subscriptions_are_lost(&self) -> bool {

@@ -55,6 +55,8 @@ pub(super) struct Multiplexer {
     sink: Option<Arc<dyn PushSink>>,
     /// The callers who have their replies and do not know it yet.
     answered: Vec<Waker>,
+    /// When what is received came.
+    read_at: Instant,
 }
 
 /// What a lost connection leaves to be sent on the next one: the requests, and their bytes.
@@ -75,6 +77,7 @@ impl Multiplexer {
             pushes,
             sink,
             answered: Vec::new(),
+            read_at: Instant::now(),
         }
     }
 
@@ -136,6 +139,11 @@ impl Multiplexer {
             self.unsent_bytes_of_last -= taken;
             bytes -= taken;
         }
+    }
+
+    /// Notes when what is to be received was read.
+    pub(super) fn set_read(&mut self, now: Instant) {
+        self.read_at = now;
     }
 
     /// Takes what the server sent next, and returns whether it was a reply.
@@ -269,7 +277,7 @@ impl Multiplexer {
         let Some(request) = self.requests.front_mut() else {
             return Ok(());
         };
-        if request.take(value, &mut self.answered) {
+        if request.take(value, self.read_at, &mut self.answered) {
             self.sent -= 1;
             self.kept -= request.kept();
             self.bound -= usize::from(request.is_bound());

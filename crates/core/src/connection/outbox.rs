@@ -21,7 +21,9 @@ use super::reply::Expected;
 use super::request::{Request, RequestKind};
 use super::subscription::Subscription;
 use super::verdict::Verdict;
-use crate::{ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, ReplayFilter, Result};
+use crate::{
+    ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, ReplayFilter, Result, Waiting,
+};
 use leadership::Leadership;
 use queue::{Limits, Queue};
 
@@ -263,6 +265,11 @@ impl Outbox {
             state.queue.clear()
         };
         fail_all(left, &cause);
+    }
+
+    /// What waits to be sent.
+    pub(super) fn waiting(&self) -> Waiting {
+        self.state.lock().queue.waiting()
     }
 
     /// Whether there is a connection.

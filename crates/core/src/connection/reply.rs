@@ -17,6 +17,16 @@ pub(super) enum Expected {
     SignOfLife,
 }
 
+impl Expected {
+    /// How many commands of a caller that is.
+    pub(super) fn commands(self) -> usize {
+        match self {
+            Self::One | Self::Confirmation | Self::SignOfLife => 1,
+            Self::Each(commands) | Self::Transaction(commands) => commands,
+        }
+    }
+}
+
 /// The replies of one request, put together.
 #[derive(Debug)]
 pub(super) enum Reply {
@@ -24,6 +34,26 @@ pub(super) enum Reply {
     Each(Vec<Value>),
     /// The server refused the transaction, because of these commands of it.
     Aborted(Vec<(usize, ServerError)>),
+}
+
+impl Reply {
+    /// How many of the commands got an error, if the request was of this kind.
+    pub(super) fn errors(&self, expected: Expected) -> usize {
+        match (self, expected) {
+            (Self::One(Value::Array(replies)), Expected::Transaction(_)) => errors(replies),
+            (Self::One(reply), _) => usize::from(is_error(reply)),
+            (Self::Each(replies), _) => errors(replies),
+            (Self::Aborted(refused), _) => refused.len(),
+        }
+    }
+}
+
+fn errors(replies: &[Value]) -> usize {
+    replies.iter().filter(|reply| is_error(reply)).count()
+}
+
+fn is_error(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(_))
 }
 
 /// Takes the replies of one request in their order.
@@ -143,6 +173,20 @@ mod tests {
         };
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].0, 1);
+    }
+
+    #[test]
+    fn the_errors_among_replies_are_those_of_commands() {
+        let mixed = Value::Array(vec![Value::Okay, error("ERR no"), error("ERR no")]);
+        let transaction = Expected::Transaction(3);
+        assert_eq!(Reply::One(mixed.clone()).errors(transaction), 2);
+        assert_eq!(Reply::One(error("EXECABORT x")).errors(transaction), 1);
+        // What a script returns is one reply, whatever is in it.
+        assert_eq!(Reply::One(mixed).errors(Expected::One), 0);
+        assert_eq!(Reply::One(error("ERR no")).errors(Expected::One), 1);
+        let each = Reply::Each(vec![Value::Okay, error("ERR no")]);
+        assert_eq!(each.errors(Expected::Each(2)), 1);
+        assert_eq!((transaction.commands(), Expected::One.commands()), (3, 1));
     }
 
     #[test]

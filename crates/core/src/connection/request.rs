@@ -9,6 +9,7 @@ use super::reply::{Collector, Expected, Reply};
 use super::subscription::Subscription;
 use super::verdict::{Verdict, Waiter, verdict};
 use crate::client_context::WorkToken;
+use crate::statistics::Answered;
 use crate::{Deadline, Delivery, Error, ErrorKind, InFlight, Result};
 
 /// What a request is, apart from its bytes.
@@ -165,9 +166,9 @@ impl Request {
         is_due
     }
 
-    /// Takes the next reply, and hands the whole to the caller, who is then one of `to_wake`; returns whether it
-    /// is complete.
-    pub(super) fn take(&mut self, value: Value, to_wake: &mut Vec<Waker>) -> bool {
+    /// Takes the next reply, which came `now`, and hands the whole to the caller, who is then one of `to_wake`; returns
+    /// whether it is complete.
+    pub(super) fn take(&mut self, value: Value, now: Instant, to_wake: &mut Vec<Waker>) -> bool {
         let reply = match &mut self.collector {
             None => Some(Reply::One(value)),
             Some(collector) => collector.take(value),
@@ -175,6 +176,7 @@ impl Request {
         let Some(reply) = reply else {
             return false;
         };
+        self.count(&reply, now);
         to_wake.extend(self.settle(Ok(reply)));
         true
     }
@@ -189,6 +191,20 @@ impl Request {
         if let Some(caller) = self.settle(Err(error.with_delivery(delivery))) {
             caller.wake();
         }
+    }
+
+    /// Adds the reply to what is counted of its client's calls, if that is asked for.
+    fn count(&self, reply: &Reply, now: Instant) {
+        let token = self.in_flight.as_ref();
+        let Some(statistics) = token.and_then(WorkToken::statistics) else {
+            return;
+        };
+        statistics.answered(Answered {
+            latency: now.saturating_duration_since(self.deadline.began()),
+            bytes: self.size,
+            commands: self.expected.commands(),
+            errors: reply.errors(self.expected),
+        });
     }
 
     fn settle(&mut self, verdict: Result<Reply>) -> Option<Waker> {

@@ -9,7 +9,7 @@ use super::super::reply::Expected;
 use super::super::request::{Request, RequestKind};
 use super::super::verdict::Verdict;
 use super::leadership::Round;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Waiting};
 
 /// How much may be on its way.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,14 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+
+    /// What waits, without what nobody wants any more.
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting::new(
+            self.requests.len().saturating_sub(self.withdrawn),
+            self.bytes.len().saturating_sub(self.withdrawn_bytes),
+        )
     }
 
     pub(super) fn earliest(&self) -> Option<Instant> {

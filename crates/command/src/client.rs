@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use redis_manager_core::redis::{Cmd, Pipeline, Value};
 use redis_manager_core::route::{Route, route, route_pipeline, upper_name};
 use redis_manager_core::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection, Deadline,
-    Delivery, Error, ErrorKind, LimitName, OpenRedisClient, RedisUri, Result, ScriptHandle,
-    ScriptRedisClient, Teardown, wait,
+    ClientContext, ClientOptions, ClientResources, ClientSnapshot, ClientType, CloseReport,
+    Connection, Deadline, Delivery, Error, ErrorKind, LimitName, OpenRedisClient, RedisUri, Result,
+    ScriptHandle, ScriptRedisClient, Teardown, wait,
 };
 
 use crate::session_pool::SessionPools;
@@ -172,6 +172,13 @@ fn is_tried_again(error: &Error) -> bool {
 impl ScriptRedisClient for RedisCommandClient {
     fn context(&self) -> &Arc<ClientContext> {
         &self.0.context
+    }
+
+    fn snapshot(&self) -> ClientSnapshot {
+        let mut snapshot = self.0.context.snapshot();
+        snapshot.requests = self.0.connection.waiting();
+        (snapshot.sessions, snapshot.blocking) = self.0.sessions.snapshot();
+        snapshot
     }
 
     async fn close_async(&self) -> CloseReport {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use deadpool::managed::{PoolError, TimeoutType, Timeouts};
 use redis_manager_core::{
-    Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, LimitName, Result, Share,
+    Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, LimitName, PoolSnapshot, Result,
+    Share,
 };
 use tokio::sync::Semaphore;
 
@@ -82,6 +83,19 @@ impl SessionPools {
         leased
             .await
             .map_err(|error| error.with_delivery(Delivery::NotSent))
+    }
+
+    /// The connections for sessions, and those for blocking commands.
+    pub(crate) fn snapshot(&self) -> (PoolSnapshot, PoolSnapshot) {
+        let of = |pool: &OnceLock<ConnectionPool>| {
+            let Some(pool) = pool.get() else {
+                return PoolSnapshot::default();
+            };
+            let status = pool.status();
+            let out = status.size.saturating_sub(status.available);
+            PoolSnapshot::new(out, status.available, status.waiting)
+        };
+        (of(&self.sessions), of(&self.blocking))
     }
 
     /// Hands out nothing any more; the connections end with the client's tasks.

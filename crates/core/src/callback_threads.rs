@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 /// After how long another thread is called because the one before has not come: all are busy, or the system gave none.
@@ -29,11 +30,25 @@ pub(crate) struct CallbackThreads {
     queue: Mutex<Queue>,
 }
 
+/// The threads for synchronous callbacks at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CallbackThreadsSnapshot {
+    /// Those that run a callback. The others are idle, or not even started.
+    pub busy: usize,
+    /// How many there may be.
+    pub allowed: usize,
+    /// Listeners and other callbacks that wait for a thread.
+    pub waiting: usize,
+}
+
 struct Queue {
     waiting: VecDeque<Turns>,
     /// How many threads are on their way.
     called: usize,
     called_at: Instant,
+    /// How many threads run callbacks.
+    busy: usize,
     /// How many threads there can be.
     threads: usize,
     is_closed: bool,
@@ -67,6 +82,16 @@ impl CallbackThreads {
         }
         // Not under the lock: what a callback holds may come here when it is dropped.
         drop(refused);
+    }
+
+    /// The threads at this moment.
+    pub(crate) fn snapshot(&self) -> CallbackThreadsSnapshot {
+        let queue = self.queue.lock();
+        CallbackThreadsSnapshot {
+            busy: queue.busy,
+            allowed: queue.threads,
+            waiting: queue.waiting.len(),
+        }
     }
 
     /// Forgets what waits, and takes nothing any more.
@@ -125,7 +150,10 @@ impl CallbackThreads {
     fn next(&self) -> Option<Turns> {
         let (turns, needs_call) = {
             let mut queue = self.queue.lock();
-            let turns = queue.waiting.pop_front()?;
+            let Some(turns) = queue.waiting.pop_front() else {
+                queue.left();
+                return None;
+            };
             (turns, queue.needs_call())
         };
         if needs_call {
@@ -141,6 +169,7 @@ impl Queue {
             waiting: VecDeque::new(),
             called: 0,
             called_at: Instant::now(),
+            busy: 0,
             threads,
             is_closed: false,
         }
@@ -177,6 +206,11 @@ impl Queue {
 
     fn arrived(&mut self) {
         self.called = self.called.saturating_sub(1);
+        self.busy += 1;
+    }
+
+    fn left(&mut self) {
+        self.busy = self.busy.saturating_sub(1);
     }
 }
 
@@ -229,6 +263,7 @@ mod tests {
             false
         }));
         starts.recv_timeout(LONG).unwrap();
+        assert_eq!(threads.snapshot().busy, 1);
         for _ in 0..100 {
             let (run, ran) = mpsc::channel();
             threads.queue(Box::new(move || run.send(()).is_err()));

@@ -53,6 +53,7 @@ mod wait;
 
 pub use basic_client::RedisBasicClient;
 pub use callback::{CallbackScope, as_callback, in_callback};
+pub use callback_threads::CallbackThreadsSnapshot;
 pub use channel::{Channel, ChannelKind};
 pub use client_context::{ClientContext, InFlight, Teardown};
 pub use client_id::ClientId;

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::callback_threads::CallbackThreads;
+use crate::callback_threads::{CallbackThreads, CallbackThreadsSnapshot};
 use crate::last_caller::LastCaller;
 use crate::namespace::TableCache;
 use crate::wait::{is_io_thread, mark_io_thread};
@@ -95,6 +95,12 @@ impl ClientResources {
     #[must_use]
     pub fn alive_tasks(&self) -> usize {
         self.0.io.metrics().num_alive_tasks()
+    }
+
+    /// The threads for synchronous callbacks at this moment. Does not block.
+    #[must_use]
+    pub fn callback_threads(&self) -> CallbackThreadsSnapshot {
+        self.0.sync_callbacks.snapshot()
     }
 
     /// Whether the clients count their calls, as [`ClientResourcesBuilder::statistics`] says.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::time::Instant;
@@ -42,6 +43,7 @@ struct Script {
     error_sink: RwLock<Option<Arc<dyn ErrorSink>>>,
     options: ScriptOptions,
     usage: Option<Arc<Usage>>,
+    loaded_at: Instant,
 }
 
 impl ScriptHandle {
@@ -61,6 +63,7 @@ impl ScriptHandle {
             error_sink: RwLock::new(None),
             usage: Usage::new(&name, options.limits()),
             options,
+            loaded_at: Instant::now(),
             name,
             generation: NEXT_GENERATION.fetch_add(1, Ordering::Relaxed),
         }))
@@ -76,6 +79,12 @@ impl ScriptHandle {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.0.generation
+    }
+
+    /// How long ago it was loaded.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.0.loaded_at.elapsed()
     }
 
     /// What the script is allowed.

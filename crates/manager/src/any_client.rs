@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redis_manager_command::RedisCommandClient;
-use redis_manager_core::{ClientContext, CloseReport, RedisBasicClient, ScriptRedisClient};
+use redis_manager_core::{
+    ClientContext, ClientSnapshot, CloseReport, RedisBasicClient, ScriptRedisClient,
+};
 use redis_manager_pubsub::RedisPubSubClient;
 
 /// A client of any kind, as `open_redis_client` returns it and as scripts are listed with. Cheap to
@@ -68,6 +70,14 @@ impl ScriptRedisClient for AnyClient {
             Self::Basic(client) => client.context(),
             Self::Command(client) => client.context(),
             Self::PubSub(client) => client.context(),
+        }
+    }
+
+    fn snapshot(&self) -> ClientSnapshot {
+        match self {
+            Self::Basic(client) => client.snapshot(),
+            Self::Command(client) => client.snapshot(),
+            Self::PubSub(client) => client.snapshot(),
         }
     }
 

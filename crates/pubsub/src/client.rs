@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redis_manager_core::{
-    ClientContext, ClientOptions, ClientResources, ClientType, CloseReport, Connection,
-    OpenRedisClient, PushSink, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    ClientContext, ClientOptions, ClientResources, ClientSnapshot, ClientType, CloseReport,
+    Connection, OpenRedisClient, PushSink, RedisUri, Result, ScriptHandle, ScriptRedisClient,
 };
 
 use crate::subscriptions::Subscriptions;
@@ -58,6 +58,13 @@ impl RedisPubSubClient {
 impl ScriptRedisClient for RedisPubSubClient {
     fn context(&self) -> &Arc<ClientContext> {
         &self.0.context
+    }
+
+    fn snapshot(&self) -> ClientSnapshot {
+        let mut snapshot = self.0.context.snapshot();
+        snapshot.requests = self.0.connection.waiting();
+        self.0.subscriptions.add_to(&mut snapshot);
+        snapshot
     }
 
     async fn close_async(&self) -> CloseReport {

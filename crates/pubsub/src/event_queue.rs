@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use redis_manager_core::{Gap, Overflow};
+use redis_manager_core::{Gap, Overflow, Waiting};
 
 use crate::ListenerEvent;
 use crate::burst::Burst;
@@ -157,6 +157,16 @@ impl EventQueue {
     /// How many messages were dropped so far.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// The messages that wait.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting::new(self.messages, self.bytes);
+        if let Some(part) = &self.walked {
+            let left = self.cursor.next()..part.range.end;
+            waiting.add(Waiting::new(left.len(), part.burst.size_of(left)));
+        }
+        waiting
     }
 
     /// Whether there is certainly room for all of `burst`.

@@ -16,6 +16,7 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use redis_manager_core::{
     Channel, ClientContext, ClientEvent, FailureCause, Gap, ListenerId, ScriptFailure, Share,
+    Waiting,
 };
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -137,10 +138,24 @@ impl Listener {
         self.state.lock().queue.dropped()
     }
 
+    /// What waits to be heard.
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.state.lock().queue.waiting()
+    }
+
     /// Queues the messages of `burst`. Called on an I/O thread.
     pub(crate) fn deliver(self: &Arc<Self>, burst: &Burst) {
-        let totals = self.enqueue(|queue| queue.push(burst));
-        for total in totals.unwrap_or_default() {
+        let pushed = self.enqueue(|queue| {
+            let before = queue.dropped();
+            (queue.push(burst), queue.dropped() - before)
+        });
+        let Some((totals, dropped)) = pushed else {
+            return;
+        };
+        if dropped > 0 {
+            self.context.note_dropped(dropped);
+        }
+        for total in totals {
             self.context.emit(ClientEvent::MessagesDropped {
                 channel: self.channel.clone(),
                 listener: self.id,

@@ -144,6 +144,18 @@ impl<L: Clone> SubscriptionTable<L> {
         entries.flat_map(|entry| each(&entry.listeners)).collect()
     }
 
+    /// How many channels there are at most that somebody listens to.
+    pub(crate) fn len(&self) -> usize {
+        self.channels.values().map(HashMap::len).sum()
+    }
+
+    /// Whoever listens, channel by channel.
+    pub(crate) fn by_channel(&self) -> impl Iterator<Item = &Listeners<L>> {
+        let entries = self.channels.values().flat_map(HashMap::values);
+        let listeners = entries.map(|entry| &entry.listeners);
+        listeners.filter(|listeners| !listeners.is_empty())
+    }
+
     /// Those who listen to the channel of this kind and name, in the order they were registered.
     pub(crate) fn listeners(&self, kind: ChannelKind, name: &[u8]) -> Option<Listeners<L>> {
         let entry = self.channels.get(&kind)?.get(name)?;

@@ -2,6 +2,7 @@
 
 mod refusal;
 mod teardown;
+mod view;
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
@@ -110,7 +111,12 @@ impl Subscriptions {
             Some(table) => table.listeners(kind, first.subscription()),
             None => None,
         };
-        for (_, listener) in listeners.iter().flat_map(|listeners| listeners.iter()) {
+        let Some(listeners) = listeners else {
+            return;
+        };
+        self.context
+            .note_heard(burst.messages().len() * listeners.len());
+        for (_, listener) in listeners.iter() {
             listener.deliver(burst);
         }
     }

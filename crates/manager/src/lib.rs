@@ -58,6 +58,7 @@ pub mod prelude;
 mod registry;
 mod script_command;
 mod script_value;
+mod snapshot;
 mod unload_report;
 
 pub use any_client::AnyClient;
@@ -65,6 +66,9 @@ pub use mailbox::{Budget, Mailbox, Polled, ScriptFuture};
 pub use manager::{RedisManager, ScriptReload};
 pub use script_command::ScriptCommand;
 pub use script_value::{ScriptValue, ValueLimits};
+pub use snapshot::{
+    ByClient, LimitSnapshot, ManagerSnapshot, ScriptSnapshot, ScriptStanding, Totals,
+};
 pub use unload_report::UnloadReport;
 
 pub use redis_manager_command::{
@@ -72,13 +76,15 @@ pub use redis_manager_command::{
     RedisCommands, RedisSession, RedisTransaction,
 };
 pub use redis_manager_core::{
-    Channel, ChannelKind, ClientContext, ClientEvent, ClientId, ClientOptions,
-    ClientOptionsBuilder, ClientResources, ClientResourcesBuilder, ClientState, ClientType,
-    CloseOutcome, CloseReport, Connection, Delivery, DeniedCommands, DisconnectedBehavior, Error,
-    ErrorKind, ErrorSink, EventStream, FailureCause, Gap, Gate, IntoRedisUri, KeyPrefix, LimitName,
-    ListenerId, OpenRedisClient, Overflow, Protocol, PushSink, RedisBasicClient, RedisNode,
-    RedisTopology, RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptFailure, ScriptHandle,
-    ScriptLimits, ScriptOptions, ScriptRedisClient, SocketOptions, UnderlyingClient, VerifyPeer,
+    CallbackThreadsSnapshot, Channel, ChannelKind, ClientContext, ClientEvent, ClientId,
+    ClientOptions, ClientOptionsBuilder, ClientResources, ClientResourcesBuilder, ClientSnapshot,
+    ClientState, ClientType, CloseOutcome, CloseReport, Connection, Delivery, DeniedCommands,
+    DisconnectedBehavior, Error, ErrorKind, ErrorSink, EventStream, FailureCause, Gap, Gate,
+    IntoRedisUri, KeyPrefix, Latencies, LatencySnapshot, LimitName, ListenerId, OpenRedisClient,
+    Overflow, PoolSnapshot, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
+    RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptFailure, ScriptHandle, ScriptLimits,
+    ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot, StatisticsSnapshot,
+    UnderlyingClient, VerifyPeer, Waiting,
 };
 pub use redis_manager_pubsub::{
     Delivered, ListenerBuilder, ListenerError, ListenerEvent, ListenerResult, LocalListener,

@@ -4,6 +4,7 @@ mod closing;
 mod mailbox;
 mod opening;
 mod reloading;
+mod viewing;
 
 use std::fmt;
 use std::sync::Arc;

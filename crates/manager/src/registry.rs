@@ -6,7 +6,7 @@ use redis_manager_core::{
     ClientState, Error, ErrorKind, Result, ScriptHandle, ScriptOptions, ScriptRedisClient,
 };
 
-use crate::AnyClient;
+use crate::{AnyClient, ScriptStanding};
 
 /// What the registry must know of a client.
 pub(crate) trait Owned: Clone {
@@ -32,6 +32,14 @@ pub(crate) struct Registry<C> {
     /// The generations that are about to take the place of the one that has their name, if one has.
     successors: HashMap<String, u64>,
     shut_down: bool,
+}
+
+/// A loaded generation, as it is at one moment.
+pub(crate) struct Seen<C> {
+    pub(crate) script: ScriptHandle,
+    pub(crate) standing: ScriptStanding,
+    /// All that were opened and are not known to be gone.
+    pub(crate) clients: Vec<C>,
 }
 
 struct Entry<C> {
@@ -201,6 +209,30 @@ impl<C: Owned> Registry<C> {
             .collect()
     }
 
+    /// Every loaded generation with its clients, in the order of loading.
+    pub(crate) fn seen(&self) -> Vec<Seen<C>> {
+        let seen = |entry: &Entry<C>| Seen {
+            script: entry.script.clone(),
+            standing: self.standing(&entry.script),
+            clients: entry.clients.clone(),
+        };
+        self.scripts.values().map(seen).collect()
+    }
+
+    fn standing(&self, script: &ScriptHandle) -> ScriptStanding {
+        let is_in = |names: &HashMap<String, u64>| {
+            let generation = names.get(script.name());
+            generation == Some(&script.generation())
+        };
+        if is_in(&self.by_name) {
+            ScriptStanding::Loaded
+        } else if is_in(&self.successors) {
+            ScriptStanding::Arriving
+        } else {
+            ScriptStanding::Leaving
+        }
+    }
+
     /// The loaded script of this name.
     pub(crate) fn script(&self, name: &str) -> Option<ScriptHandle> {
         let entry = self.scripts.get(self.by_name.get(name)?)?;
@@ -250,6 +282,33 @@ mod tests {
         let second = registry.load("economy", ScriptOptions::default()).unwrap();
         assert_ne!(first, second);
         assert_eq!(registry.script("economy"), Some(second));
+    }
+
+    #[test]
+    fn during_a_reload_each_generation_is_seen_with_its_own_clients() {
+        let mut registry = Registry::new();
+        let old = registry.load("economy", ScriptOptions::default()).unwrap();
+        registry.add(&old, client()).unwrap();
+        let new = registry.load_successor("economy", None).unwrap();
+        let seen = |registry: &Registry<Client>| {
+            let seen = registry.seen().into_iter();
+            seen.map(|seen| (seen.script.generation(), seen.standing, seen.clients.len()))
+                .collect::<Vec<_>>()
+        };
+        let (first, second) = (old.generation(), new.generation());
+        let before = [
+            (first, ScriptStanding::Loaded, 1),
+            (second, ScriptStanding::Arriving, 0),
+        ];
+        assert_eq!(seen(&registry), before);
+        registry.succeed(&new).unwrap();
+        let after = [
+            (first, ScriptStanding::Leaving, 1),
+            (second, ScriptStanding::Loaded, 0),
+        ];
+        assert_eq!(seen(&registry), after);
+        registry.unload(&old);
+        assert_eq!(seen(&registry), after[1..]);
     }
 
     #[test]

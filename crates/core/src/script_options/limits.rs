@@ -42,7 +42,8 @@ pub struct ScriptLimits {
 }
 
 /// Which of a script's [`ScriptLimits`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LimitName {
     /// Open clients, those that are opening or closing included.
@@ -80,6 +81,11 @@ impl LimitName {
         Self::OperationsPerSecond,
         Self::OpeningsPerSecond,
     ];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
 
     /// The name of the option.
     #[must_use]

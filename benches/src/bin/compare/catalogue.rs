@@ -185,7 +185,7 @@ fn lives() -> Vec<Workload> {
             title: "a typed GET of 32 B, counted by callgrind".to_owned(),
             unit: "operations",
             kind: Kind::TypedCall,
-            contestants: vec![ThroughAsyncCommands, TypedBareConnection, BareConnection],
+            contestants: vec![ThroughAsyncCommands, RedisManagerWatched, TypedBareConnection, BareConnection],
         },
     ]
 }

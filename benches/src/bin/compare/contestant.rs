@@ -13,6 +13,7 @@ pub(crate) enum Contestant {
     RedisManager,
     RedisManagerAsync,
     RedisManagerAsleep,
+    RedisManagerWatched,
     RedisRs,
     RedisRsTuned,
     RedisRsBlocking,
@@ -27,10 +28,11 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::RedisManager,
         Self::RedisManagerAsync,
         Self::RedisManagerAsleep,
+        Self::RedisManagerWatched,
         Self::RedisRs,
         Self::RedisRsTuned,
         Self::RedisRsBlocking,
@@ -49,6 +51,7 @@ impl Contestant {
             Self::RedisManager => "redis-manager",
             Self::RedisManagerAsync => "redis-manager async",
             Self::RedisManagerAsleep => "redis-manager asleep",
+            Self::RedisManagerWatched => "redis-manager watched",
             Self::RedisRs => "redis-rs",
             Self::RedisRsTuned => "redis-rs tuned",
             Self::RedisRsBlocking => "redis-rs blocking",

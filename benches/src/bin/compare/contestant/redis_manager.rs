@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use redis_manager::{ClientOptionsBuilder, OpenRedisClient, RedisAsyncCommands, prelude::*};
+use redis_manager::{
+    ClientOptionsBuilder, ClientResources, OpenRedisClient, RedisAsyncCommands, prelude::*,
+};
 
 use super::typed::Typed;
 use crate::item::Item;
@@ -15,6 +17,7 @@ pub(crate) struct Scripts {
     pub(crate) manager: RedisManager,
     url: String,
     options: ClientOptions,
+    allowed: ScriptOptions,
     loaded: AtomicUsize,
 }
 
@@ -28,8 +31,40 @@ impl Scripts {
         Self::with(load, |options| options.busy_poll(None))
     }
 
+    /// Asleep, with all that a host can ask for: limits, a key prefix, a list of denied commands, statistics.
+    pub(crate) fn watched(load: Load) -> Self {
+        let resources = ClientResources::builder().statistics(true).build();
+        let mut watched = Self::on(
+            RedisManager::with_resources(resources.expect("resources")),
+            load,
+            |options| options.busy_poll(None),
+        );
+        let limits = ScriptLimits::none()
+            .with_clients(4)
+            .with_listeners(16)
+            .with_sessions(2)
+            .with_blocking_calls(4)
+            .with_callback_threads(2)
+            .with_commands_in_flight(1_000)
+            .with_bytes_queued(DEFAULT_QUEUE_BYTES)
+            .with_operations_per_second(1_000_000)
+            .with_openings_per_second(10);
+        watched.allowed = ScriptOptions::default()
+            .with_limits(limits)
+            .with_key_prefix("economy:".parse().expect("a prefix"))
+            .with_denied_commands(DeniedCommands::dangerous());
+        watched
+    }
+
     fn with(load: Load, change: impl FnOnce(ClientOptionsBuilder) -> ClientOptionsBuilder) -> Self {
-        let manager = RedisManager::new().expect("a manager");
+        Self::on(RedisManager::new().expect("a manager"), load, change)
+    }
+
+    fn on(
+        manager: RedisManager,
+        load: Load,
+        change: impl FnOnce(ClientOptionsBuilder) -> ClientOptionsBuilder,
+    ) -> Self {
         let options = manager
             .new_client_options()
             .request_queue_bytes(load.bytes().max(DEFAULT_QUEUE_BYTES));
@@ -37,13 +72,15 @@ impl Scripts {
             options: change(options).build().expect("valid options"),
             manager,
             url: load.url(),
+            allowed: ScriptOptions::default(),
             loaded: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn load(&self) -> ScriptHandle {
         let number = self.loaded.fetch_add(1, Ordering::Relaxed);
-        let script = self.manager.load_script(format!("script-{number}"));
+        let name = format!("script-{number}");
+        let script = self.manager.load_script_with(name, self.allowed.clone());
         script.expect("a script")
     }
 

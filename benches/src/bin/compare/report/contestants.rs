@@ -54,6 +54,7 @@ pub(super) fn about(contestant: &str) -> &'static str {
     match contestant {
         "redis-manager" => "this project, with default options",
         "redis-manager async" => "the same, through its asynchronous methods or listeners",
+        "redis-manager watched" => "the same, for scripts with limits, a key prefix and statistics",
         "redis-manager asleep" => "the same, with the option `busy_poll` off",
         "redis-rs" => "`MultiplexedConnection` of the `redis` crate, with its defaults",
         "redis-rs tuned" => {

@@ -37,7 +37,10 @@ pub(crate) fn run(task: Task, load: Load) -> Sample {
     let item = items(1, load.size).remove(0);
     let key: &[u8] = &item.key;
     // What it does while it waits is not to be counted.
-    let scripts = Scripts::asleep(load);
+    let scripts = match task.contestant {
+        Contestant::RedisManagerWatched => Scripts::watched(load),
+        _ => Scripts::asleep(load),
+    };
     host().block_on(async {
         let client: RedisCommandClient = scripts.open_client().await;
         let mut commands = client.async_commands();
@@ -49,7 +52,9 @@ pub(crate) fn run(task: Task, load: Load) -> Sample {
         let cost = Cost::start();
         for _ in 0..task.calls {
             let value: Vec<u8> = match task.contestant {
-                Contestant::ThroughAsyncCommands => commands.get(key).await.expect("GET"),
+                Contestant::ThroughAsyncCommands | Contestant::RedisManagerWatched => {
+                    commands.get(key).await.expect("GET")
+                }
                 Contestant::TypedBareConnection => bare.get(key).await.expect("GET"),
                 Contestant::BareConnection => {
                     let reply = client.connection().request_async(&Cmd::get(key)).await;

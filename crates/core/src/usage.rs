@@ -73,9 +73,9 @@ impl Usage {
 
     /// Counts `count` of what `name` limits in a second, which begin `now`.
     pub(crate) fn pass(&self, name: LimitName, count: usize, now: Instant) -> Result<()> {
-        let since = || now.saturating_duration_since(self.began);
+        let since_began = || now.saturating_duration_since(self.began);
         match self.counter(name) {
-            Some(Counter::Rate(rate)) if !rate.admits(count, since()) => {
+            Some(Counter::Rate(rate)) if !rate.admits(count, since_began) => {
                 Err(self.refusal(name, rate.per_second()))
             }
             _ => Ok(()),

@@ -1,22 +1,28 @@
 //! How many operations come in a second. Pure.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A leaky bucket that holds the operations of one second: the generic cell rate algorithm of ATM, in one atomic number.
+/// Where many come, they are put in by batches, so that most need no clock.
 pub(super) struct Rate {
     per_second: usize,
     /// When the bucket is empty again if nothing more comes, in nanoseconds.
     empty_at: AtomicU64,
+    /// How many are in the bucket already and have not come yet.
+    credit: AtomicUsize,
 }
 
 const SECOND: u64 = 1_000_000_000;
+/// How many batches there are in a second, at most. As much more than a second's may come at once.
+const BATCHES: usize = 64;
 
 impl Rate {
     pub(super) fn new(per_second: usize) -> Self {
         Self {
             per_second,
             empty_at: AtomicU64::new(0),
+            credit: AtomicUsize::new(0),
         }
     }
 
@@ -26,8 +32,27 @@ impl Rate {
 
     /// Puts `count` operations into the bucket, `now` being the time since some beginning; false, and nothing is
     /// changed, if they do not fit.
-    pub(super) fn admits(&self, count: usize, now: Duration) -> bool {
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    pub(super) fn admits(&self, count: usize, now: impl FnOnce() -> Duration) -> bool {
+        if self.spend(count) {
+            return true;
+        }
+        let now = u64::try_from(now().as_nanos()).unwrap_or(u64::MAX);
+        let batch = self.per_second / BATCHES;
+        if batch > count && self.fill(batch, now) {
+            self.credit.fetch_add(batch - count, Ordering::Relaxed);
+            return true;
+        }
+        self.fill(count, now)
+    }
+
+    fn spend(&self, count: usize) -> bool {
+        let spend = |credit: usize| credit.checked_sub(count);
+        let credit = &self.credit;
+        let spent = credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        spent.is_ok()
+    }
+
+    fn fill(&self, count: usize, now: u64) -> bool {
         let Some(cost) = self.cost(count) else {
             return false;
         };
@@ -56,7 +81,7 @@ mod tests {
 
     fn admitted(rate: &Rate, at_ms: u64) -> usize {
         let now = Duration::from_millis(at_ms);
-        (0..10_000).take_while(|_| rate.admits(1, now)).count()
+        (0..10_000).take_while(|_| rate.admits(1, || now)).count()
     }
 
     #[test]
@@ -71,11 +96,12 @@ mod tests {
     #[test]
     fn what_does_not_fit_as_a_whole_changes_nothing() {
         let rate = Rate::new(10);
-        assert!(!rate.admits(11, Duration::ZERO));
-        assert!(rate.admits(6, Duration::ZERO));
-        assert!(!rate.admits(5, Duration::ZERO));
-        assert!(rate.admits(4, Duration::ZERO));
-        assert!(!Rate::new(0).admits(1, Duration::from_secs(9)));
+        let zero = || Duration::ZERO;
+        assert!(!rate.admits(11, zero));
+        assert!(rate.admits(6, zero));
+        assert!(!rate.admits(5, zero));
+        assert!(rate.admits(4, zero));
+        assert!(!Rate::new(0).admits(1, || Duration::from_secs(9)));
     }
 
     #[test]
@@ -83,5 +109,15 @@ mod tests {
         let rate = Rate::new(50);
         let total: usize = (0..10_000).map(|ms| admitted(&rate, ms)).sum();
         assert!((50 * 10..=50 * 11).contains(&total), "{total}");
+    }
+
+    #[test]
+    fn where_many_come_a_second_has_little_more_than_its_own() {
+        let rate = Rate::new(6_400);
+        assert!((6_400..=6_500).contains(&admitted(&rate, 0)));
+        assert_eq!(admitted(&rate, 0), 0);
+        assert!((640..=740).contains(&admitted(&rate, 100)));
+        let total: usize = (0..1_000).map(|ms| admitted(&rate, 10_000 + ms)).sum();
+        assert!((12_700..=12_900).contains(&total), "{total}");
     }
 }

@@ -48,12 +48,15 @@
 //! `redis_manager_pubsub::X` are here `redis_manager::X`.
 //!
 //! **Features.** `acl`, `geospatial` and `streams` (on by default), `bloom` and `json` forward to those
-//! of the `redis` crate, which is re-exported as [`redis`].
+//! of the `redis` crate, which is re-exported as [`redis`]. `metrics`, off by default, records the
+//! [snapshot](RedisManager::snapshot) through the `metrics` facade.
 
 mod any_client;
 mod command_name;
 mod mailbox;
 mod manager;
+#[cfg(feature = "metrics")]
+mod metrics;
 pub mod prelude;
 mod registry;
 mod script_command;
@@ -64,6 +67,8 @@ mod unload_report;
 pub use any_client::AnyClient;
 pub use mailbox::{Budget, Mailbox, Polled, ScriptFuture};
 pub use manager::{RedisManager, ScriptReload};
+#[cfg(feature = "metrics")]
+pub use metrics::describe_metrics;
 pub use script_command::ScriptCommand;
 pub use script_value::{ScriptValue, ValueLimits};
 pub use snapshot::{

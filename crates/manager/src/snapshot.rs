@@ -3,7 +3,7 @@
 mod printed;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod totals;
 mod units;
 

@@ -50,7 +50,7 @@ fn chat() -> Vec<ClientSnapshot> {
     vec![client(3, "PUB_SUB", &lost)]
 }
 
-fn snapshot() -> ManagerSnapshot {
+pub(crate) fn snapshot() -> ManagerSnapshot {
     let script = |name, generation, standing, limits, clients| {
         let whose = (name, generation, standing);
         let age = Duration::from_secs(7_300);

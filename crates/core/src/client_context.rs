@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use crate::event::EventHub;
 use crate::namespace::Guard;
@@ -54,6 +55,7 @@ pub struct ClientContext {
     events: EventHub,
     /// Wakes who waits for a connection.
     connected: Notify,
+    span: Span,
     /// Its place among the clients that the script may have, until it is closed.
     share: Mutex<Share>,
     /// Calls that were admitted and are not answered yet.
@@ -93,10 +95,16 @@ impl ClientContext {
         let share = script.share(LimitName::Clients)?;
         script.pass(LimitName::OpeningsPerSecond)?;
         let statistics = resources.counts_calls().then(Arc::<Statistics>::default);
+        let client_id = ClientId::next();
+        // A client outlives what opened it, so its span is inside no other.
+        let span = tracing::info_span!(
+            parent: None, "client", %script, client = %client_id, %client_type
+        );
         Ok(Arc::new(Self {
+            span,
             share: Mutex::new(share),
             script: script.clone(),
-            client_id: ClientId::next(),
+            client_id,
             client_type,
             underlying,
             guard,
@@ -233,8 +241,13 @@ impl ClientContext {
     /// Tells an event to whoever listens, and to `tracing`.
     pub fn emit(&self, event: ClientEvent) {
         self.tally.note(&event);
+        self.span.in_scope(|| self.trace(&event));
+        self.events.emit(event);
+    }
+
+    fn trace(&self, event: &ClientEvent) {
         let (script, client) = (&self.script, &self.client_id);
-        match &event {
+        match event {
             // In a long outage every client tries every second or two; one line for each doubling tells.
             ClientEvent::ReconnectFailed { attempt, .. } if !attempt.is_power_of_two() => {
                 tracing::debug!(%script, %client, client_type = %self.client_type, ?event);
@@ -255,7 +268,13 @@ impl ClientContext {
                 tracing::warn!(%script, %client, client_type = %self.client_type, ?event);
             }
         }
-        self.events.emit(event);
+    }
+
+    /// What is logged inside it is the client's: it has the fields `script`, `client` and `client_type`. Of no cost
+    /// if nobody wants it.
+    #[must_use]
+    pub fn span(&self) -> &Span {
+        &self.span
     }
 
     /// The error of a closed client.

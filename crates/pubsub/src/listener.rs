@@ -21,6 +21,7 @@ use redis_manager_core::{
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::ListenerResult;
 use crate::burst::Burst;
@@ -40,6 +41,8 @@ pub(crate) struct Listener {
     mode: Mode,
     wants_gaps: bool,
     context: Arc<ClientContext>,
+    /// Calls run inside it.
+    span: Span,
     state: Mutex<State>,
     calls: Calls,
     idle: Notify,
@@ -91,8 +94,10 @@ impl Listener {
         };
         let subscription = context.channel_on_server(&channel);
         let prefix = subscription.name().len() - channel.name().len();
+        let id = ListenerId::next();
         Arc::new(Self {
-            id: ListenerId::next(),
+            id,
+            span: span(context, &channel, id),
             channel,
             subscription,
             // No prefix is longer.
@@ -250,6 +255,7 @@ impl Listener {
     /// Drops a callback, and with it what the script put into it: the script's code, which may block
     /// and may panic.
     pub(crate) fn discard<C>(&self, callback: C) {
+        let _entered = self.span.enter();
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(callback)));
         self.report(dropped.map(Ok));
     }
@@ -290,5 +296,16 @@ impl Listener {
         if let Some(abort) = self.state.lock().abort.take() {
             abort.abort();
         }
+    }
+}
+
+/// That of a listener; where nobody wants so much, that of its client.
+fn span(context: &ClientContext, channel: &Channel, id: ListenerId) -> Span {
+    let client = context.span();
+    let span = tracing::debug_span!(parent: client, "listener", %channel, listener = %id);
+    if span.is_disabled() {
+        client.clone()
+    } else {
+        span
     }
 }

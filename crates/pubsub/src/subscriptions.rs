@@ -145,7 +145,9 @@ impl Subscriptions {
             match settled.await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Server => this.refuse(&channel, error),
-                Err(error) => tracing::debug!(%channel, %error, "the server was not told yet"),
+                Err(error) => tracing::debug!(
+                    parent: this.context.span(), %channel, %error, "the server was not told yet"
+                ),
             }
         }));
     }

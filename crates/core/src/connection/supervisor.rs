@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::PushSink;
 use super::backoff::Backoff;
@@ -49,7 +50,8 @@ impl Supervisor {
             let _supervised = supervised;
             served.outbox.wanted().await;
             // Boxed, as every future that connects: it is large, and a client that is connected has none.
-            match Box::pin(self.connect_first(&served.outbox)).await {
+            let connecting = Box::pin(self.connect_first(&served.outbox));
+            match connecting.instrument(self.context.span().clone()).await {
                 Ok(greeted) => {
                     let driver = self.driver(greeted, &served.outbox);
                     self.serve(&serving, driver, served).await;
@@ -92,7 +94,9 @@ impl Supervisor {
             if !self.context.options().auto_reconnect() {
                 return self.suspend(served, lost);
             }
-            match Box::pin(self.reconnect(&mut backoff, &served.outbox)).await {
+            // What moves bytes is not inside the span: it logs nothing, and would enter it each time that it is woken.
+            let reconnecting = Box::pin(self.reconnect(&mut backoff, &served.outbox));
+            match reconnecting.instrument(self.context.span().clone()).await {
                 Ok(greeted) => {
                     // Before anybody hears of the connection: whoever does may use it.
                     driver = self.restoring_driver(greeted, &served.outbox);

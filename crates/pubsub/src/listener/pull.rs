@@ -54,6 +54,7 @@ impl Listener {
             return Poll::Ready(());
         };
         let _scope = CallbackScope::enter();
+        let _entered = self.span.enter();
         let outcome = catch_unwind(AssertUnwindSafe(|| callback(event)));
         self.report(outcome);
         // The callback may have waited, and used up the token that wakes this thread: an executor that parks

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use redis_manager_core::CallbackScope;
+use tracing::Instrument;
 
 use super::turn::Turn;
 use super::{Listener, Mode};
@@ -34,6 +35,7 @@ impl Listener {
             return false;
         };
         if let Some(Callback::Sync(callback)) = &mut run.callback {
+            let _entered = self.span.enter();
             callback.run(&mut Turn::new(&run.listener));
         }
         run.end()
@@ -42,7 +44,8 @@ impl Listener {
     async fn run_async(self: Arc<Self>) {
         while let Some(run) = Run::begin(&self) {
             if let Some(Callback::Async(callback)) = &run.callback {
-                callback.run(Turn::new(&run.listener)).await;
+                let calls = callback.run(Turn::new(&run.listener));
+                calls.instrument(self.span.clone()).await;
             }
             if !run.end() {
                 return;

@@ -46,6 +46,7 @@ mod message_streams;
 mod misbehaving_callbacks;
 mod mistakes;
 mod namespace;
+mod namespace_fuzz;
 mod namespace_pubsub;
 mod namespace_walk;
 mod nested_blocking;

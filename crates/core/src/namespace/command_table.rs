@@ -46,7 +46,7 @@ const WITHOUT_KEYS: &str = "it is not known to leave the keys of others alone";
 const UNCERTAIN: &str = "where its keys stand cannot be told for certain";
 const OF_A_MODULE: &str = "it is a module's, and may reach keys that it does not name";
 const ADMINISTERS: &str = "it administers the server";
-const UNKNOWN: &str = "the server does not say what it does";
+const UNKNOWN: &str = "the server names no such command";
 const NO_SUBCOMMAND: &str = "it needs a subcommand";
 
 static UNKNOWN_ENTRY: Entry = Entry {
@@ -108,7 +108,11 @@ impl Entry {
         Self {
             action: Action::of(entry),
             shape: known::shape(&entry.name),
-            subcommands: Self::subcommands(entry),
+            // What is refused as a whole is so for one reason.
+            subcommands: match known::known(&entry.name) {
+                Some(Known::Refused(_)) => None,
+                _ => Self::subcommands(entry),
+            },
         }
     }
 

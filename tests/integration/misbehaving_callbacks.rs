@@ -57,7 +57,7 @@ impl Witnesses {
 
 /// The seed, from the environment or from the clock; printed, so that a failure can be tried again.
 #[expect(clippy::print_stdout, reason = "for whoever reads a failed run")]
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = std::env::var("REDIS_MANAGER_SEED").ok();
     let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

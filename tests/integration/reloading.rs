@@ -13,9 +13,9 @@ use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::reconnect::options;
 
 /// The numbers that one generation has heard, in order.
-type Heard = Arc<Mutex<Vec<u64>>>;
+pub(crate) type Heard = Arc<Mutex<Vec<u64>>>;
 
-fn number(message: &Message) -> u64 {
+pub(crate) fn number(message: &Message) -> u64 {
     message.payload_str().unwrap().parse().unwrap()
 }
 
@@ -32,7 +32,7 @@ fn publish(host: &Host, channel: &str, stop: &AtomicBool, published: &AtomicU64)
 }
 
 /// Reloads a thousand times under traffic, each with what one generation hears, and looks at what all have heard.
-fn account(host: &Host, channel: &str, reload: impl Fn(&Heard), poll: impl Fn()) {
+pub(crate) fn account(host: &Host, channel: &str, reload: impl Fn(&Heard), poll: impl Fn()) {
     const RELOADS: usize = 1_000;
     let (stop, published) = (AtomicBool::new(false), AtomicU64::new(0));
     let generations: Vec<Heard> = (0..=RELOADS).map(|_| Heard::default()).collect();

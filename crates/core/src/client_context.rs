@@ -2,13 +2,14 @@
 
 mod calls;
 mod closing;
+mod members;
 mod status;
 mod view;
 mod work;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
+use crate::connection::Membership;
 use crate::event::EventHub;
 use crate::namespace::Guard;
 use crate::statistics::Statistics;
@@ -30,7 +32,8 @@ use crate::{
 pub use calls::InFlight;
 use closing::Closure;
 pub use closing::Teardown;
-use status::State;
+use members::Members;
+use status::{Change, State};
 use view::Tally;
 use work::Work;
 pub(crate) use work::WorkToken;
@@ -68,6 +71,10 @@ pub struct ClientContext {
     /// Ends both at once.
     cut: CancellationToken,
     closed: CancellationToken,
+    /// Of a connection that clients share: those clients.
+    members: Option<Members>,
+    /// Of a client that shares a connection: its part in that.
+    membership: OnceLock<Membership>,
 }
 
 impl ClientContext {
@@ -84,6 +91,29 @@ impl ClientContext {
         uri: RedisUri,
         options: ClientOptions,
         resources: &ClientResources,
+    ) -> Result<Arc<Self>> {
+        Self::make(script, client_type, uri, options, resources, None)
+    }
+
+    /// Makes the context of a connection that clients share, none so far. It belongs to no script.
+    pub(crate) fn carrying(client: &Self) -> Result<Arc<Self>> {
+        Self::make(
+            &ScriptHandle::new("shared connection"),
+            client.client_type,
+            client.uri.clone(),
+            client.options.clone(),
+            &client.resources,
+            Some(Members::default()),
+        )
+    }
+
+    fn make(
+        script: &ScriptHandle,
+        client_type: ClientType,
+        uri: RedisUri,
+        options: ClientOptions,
+        resources: &ClientResources,
+        members: Option<Members>,
     ) -> Result<Arc<Self>> {
         let allowed = script.options();
         let guard = Guard::new(allowed.key_prefix(), allowed.denied_commands());
@@ -128,6 +158,8 @@ impl ClientContext {
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
             closed: CancellationToken::new(),
+            members,
+            membership: OnceLock::new(),
         }))
     }
 
@@ -240,9 +272,22 @@ impl ClientContext {
 
     /// Tells an event to whoever listens, and to `tracing`.
     pub fn emit(&self, event: ClientEvent) {
+        match &self.members {
+            Some(members) => members.tell(self, Change::Told(event)),
+            None => self.announce(event),
+        }
+    }
+
+    fn announce(&self, event: ClientEvent) {
+        let is_connected = matches!(event, ClientEvent::Connected);
         self.tally.note(&event);
-        self.span.in_scope(|| self.trace(&event));
+        if self.members.is_none() {
+            self.span.in_scope(|| self.trace(&event));
+        }
         self.events.emit(event);
+        if is_connected {
+            self.connected.notify_waiters();
+        }
     }
 
     fn trace(&self, event: &ClientEvent) {
@@ -275,6 +320,17 @@ impl ClientContext {
     #[must_use]
     pub fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// The client's part in a connection that it shares, if it does.
+    pub(crate) fn membership(&self) -> Option<&Membership> {
+        self.membership.get()
+    }
+
+    /// Notes that the client shares a connection. The first one stays.
+    pub(crate) fn set_membership(&self, membership: Membership) {
+        // Fails only if there is one.
+        let _ = self.membership.set(membership);
     }
 
     /// The error of a closed client.

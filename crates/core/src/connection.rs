@@ -4,6 +4,8 @@ mod aborted_transaction;
 mod backoff;
 mod busy_poll;
 mod call_span;
+mod carrier;
+mod carriers;
 mod confirmation;
 mod connect;
 mod deadline_timer;
@@ -46,9 +48,12 @@ use ticket::Ticket;
 use wire::Wire;
 
 pub use backoff::Backoff;
+pub(crate) use carrier::Membership;
+pub(crate) use carriers::Carriers;
 pub use confirmation::Confirmation;
 pub use exclusive::ExclusiveConnection;
 pub use push_sink::PushSink;
+pub(crate) use request::cut_off;
 
 /// The one connection of a client, shared by all its calls.
 ///
@@ -77,7 +82,8 @@ pub struct Connection {
 
 impl Connection {
     /// Opens the connection of the client that `context` describes. With `pushes` it can subscribe. With the
-    /// option `lazy_connect` it connects when it is first used.
+    /// option `lazy_connect` it connects when it is first used. With the option `shared` it may be one that other
+    /// clients have already, whose pushes [`shared_sink`](Self::shared_sink) takes then.
     ///
     /// # Errors
     ///
@@ -89,9 +95,17 @@ impl Connection {
     ) -> Result<Self> {
         let gate = context.script().gate();
         let unfinished = Unfinished(context);
-        let opening = context
-            .resources()
-            .run_cancellable(Link::open(Arc::clone(context), pushes));
+        let opening = async {
+            if context.options().shared() {
+                return carrier::open(context, pushes.as_ref()).await;
+            }
+            let opening = Link::open(Arc::clone(context), pushes);
+            let link = context.resources().run_cancellable(opening).await?;
+            if !context.options().lazy_connect() {
+                context.set_connected();
+            }
+            Ok(link)
+        };
         let link = tokio::select! {
             biased;
             () = gate.shut_async() => return Err(gate.refusal()),
@@ -110,9 +124,6 @@ impl Connection {
             }
         }
         std::mem::forget(unfinished);
-        if !context.options().lazy_connect() {
-            context.set_connected();
-        }
         Ok(Self {
             context: Arc::clone(context),
             link,
@@ -302,6 +313,36 @@ impl Connection {
     #[must_use]
     pub fn waiting(&self) -> Waiting {
         self.link.waiting()
+    }
+
+    /// What takes the pushes of a connection that clients share: that of the first one. `None` if it is not shared.
+    #[must_use]
+    pub fn shared_sink(&self) -> Option<Arc<dyn PushSink>> {
+        self.context.membership()?.sink()
+    }
+
+    /// The same for what is done for all clients that share it: no client that is closed takes that along. If it is not
+    /// shared, the same.
+    #[must_use]
+    pub fn of_all(&self) -> Self {
+        let membership = self.context.membership();
+        let context = membership.map_or(&self.context, Membership::carrier);
+        Self {
+            context: Arc::clone(context),
+            link: self.link.clone(),
+        }
+    }
+
+    /// Whether it is what [`of_all`](Self::of_all) returns of one that clients share.
+    #[must_use]
+    pub fn is_carrier(&self) -> bool {
+        self.context.is_carrier()
+    }
+
+    /// The client that it belongs to.
+    #[must_use]
+    pub fn client_context(&self) -> &Arc<ClientContext> {
+        &self.context
     }
 
     fn begin(&self, channel: &Channel, ends: bool) -> Result<Confirmation> {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use crate::{Channel, Error, Gap, ListenerId, Result, wait};
+use crate::{Channel, ClientId, Error, Gap, ListenerId, Result, wait};
 
 /// How many events a slow reader may be behind before the oldest are dropped for it.
 const EVENT_BUFFER: usize = 256;
@@ -94,6 +94,23 @@ pub enum ClientEvent {
     },
     /// The client is closed. No event follows.
     Closed,
+}
+
+impl ClientEvent {
+    /// The same, as an event of the client with this number.
+    pub(crate) fn of_client(&self, client: ClientId) -> Self {
+        let mut event = self.clone();
+        match &mut event {
+            Self::Disconnected { cause }
+            | Self::ReconnectFailed { cause, .. }
+            | Self::ReconnectSuspended { cause }
+            | Self::SubscriptionRefused { cause, .. } => {
+                *cause = cause.clone().with_client(client);
+            }
+            _ => {}
+        }
+        event
+    }
 }
 
 /// The events of one client from the moment that `events()` was called.

@@ -83,6 +83,12 @@ impl ClientOptions {
         self.0.lazy_connect
     }
 
+    /// Whether clients with equal options share a connection. Default false.
+    #[must_use]
+    pub fn shared(&self) -> bool {
+        self.0.shared
+    }
+
     /// Whether a new connection has to answer a PING before it is used. Default true.
     #[must_use]
     pub fn ping_before_activate(&self) -> bool {

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::callback_threads::{CallbackThreads, CallbackThreadsSnapshot};
+use crate::connection::Carriers;
 use crate::last_caller::LastCaller;
 use crate::namespace::TableCache;
 use crate::wait::{is_io_thread, mark_io_thread};
@@ -45,6 +46,7 @@ struct Runtimes {
     last_caller: Arc<LastCaller>,
     command_tables: TableCache,
     statistics: bool,
+    carriers: Carriers,
 }
 
 impl Runtimes {
@@ -115,6 +117,10 @@ impl ClientResources {
 
     pub(crate) fn command_tables(&self) -> &TableCache {
         &self.0.command_tables
+    }
+
+    pub(crate) fn carriers(&self) -> &Carriers {
+        &self.0.carriers
     }
 
     /// Starts `future` on the I/O runtime. It must not block.
@@ -281,6 +287,7 @@ impl ClientResourcesBuilder {
             last_caller: Arc::default(),
             command_tables: TableCache::default(),
             statistics: self.statistics,
+            carriers: Carriers::default(),
         })))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Error;
+use crate::{ClientId, Error};
 
 /// The state of a client, as `state()` tells it.
 ///
@@ -32,6 +32,16 @@ impl ClientState {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closing | Self::Closed)
+    }
+
+    /// The same, as that of the client with this number.
+    pub(crate) fn of_client(&self, client: ClientId) -> Self {
+        match self {
+            Self::Disconnected { cause } => Self::Disconnected {
+                cause: cause.clone().with_client(client),
+            },
+            other => other.clone(),
+        }
     }
 
     /// Whether the client is open and without the connection that it should have.

@@ -14,7 +14,7 @@ use redis_manager_core::{
     Connection, OpenRedisClient, PushSink, RedisUri, Result, ScriptHandle, ScriptRedisClient,
 };
 
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::{ClientTeardown, Subscriptions};
 
 /// A client that publishes and listens; PySpigot's `ClientType.PUB_SUB`.
 ///
@@ -68,8 +68,8 @@ impl ScriptRedisClient for RedisPubSubClient {
     }
 
     async fn close_async(&self) -> CloseReport {
-        let subscriptions: Arc<Subscriptions> = Arc::clone(&self.0.subscriptions);
-        self.0.context.close(subscriptions).await
+        let teardown = ClientTeardown::new(&self.0.context, &self.0.subscriptions);
+        self.0.context.close(Arc::new(teardown)).await
     }
 }
 
@@ -85,10 +85,10 @@ impl OpenRedisClient for RedisPubSubClient {
     ) -> Result<Self> {
         let _pass = script.gate().pass()?;
         let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
-        let subscriptions = Subscriptions::new(&context);
-        let sink: Arc<dyn PushSink> = Arc::clone(&subscriptions) as _;
+        let own = Subscriptions::new(context.options().shared());
+        let sink: Arc<dyn PushSink> = Arc::clone(&own) as _;
         let connection = Connection::open_async(&context, Some(sink)).await?;
-        subscriptions.connect(&connection);
+        let subscriptions = Subscriptions::of(&connection, own);
         Ok(Self(Arc::new(Inner {
             context,
             connection,

@@ -130,9 +130,13 @@ impl Listener {
         &self.channel
     }
 
-    /// What it listens to, as the server knows it.
+    /// What it listens to, as the server knows it, and the table has it under.
     pub(crate) fn subscription(&self) -> &Channel {
         &self.subscription
+    }
+
+    pub(crate) fn context(&self) -> &Arc<ClientContext> {
+        &self.context
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -150,6 +154,7 @@ impl Listener {
 
     /// Queues the messages of `burst`. Called on an I/O thread.
     pub(crate) fn deliver(self: &Arc<Self>, burst: &Burst) {
+        self.context.note_heard(burst.messages().len());
         let pushed = self.enqueue(|queue| {
             let before = queue.dropped();
             (queue.push(burst), queue.dropped() - before)

@@ -4,7 +4,11 @@
 //! given up. Steps go to the server in the order in which they were asked for, several of a channel at a time. What
 //! the server thinks is known from what it confirms alone, noted where that stands in the stream between the
 //! messages: whatever became of a step, the next confirmation shows whether the server thinks what is wanted.
+//!
+//! Clients that share a connection have one table.
 
+mod clients;
+mod entry;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -14,18 +18,28 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use redis_manager_core::{Channel, ChannelKind, Gap, ListenerId};
+use redis_manager_core::{Channel, ChannelKind, ClientId, Gap, ListenerId};
+
+use clients::Clients;
+use entry::Entry;
 
 /// What to tell the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Subscribe,
+    /// To subscribe to what is subscribed to: the answer stands behind all that was sent by then.
+    Mark,
     Unsubscribe,
 }
 
 /// Which step of a table it is; a later one has the greater number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StepNumber(u64);
+
+/// A listener, as the table knows it.
+pub(crate) trait OfClient: Clone {
+    fn client(&self) -> ClientId;
+}
 
 /// The listeners of one channel. Shared with whoever delivers at this moment, so that delivery holds no lock.
 pub(crate) type Listeners<L> = Arc<Vec<(ListenerId, L)>>;
@@ -36,112 +50,139 @@ pub(crate) enum Confirmed<L> {
     /// It is wanted, or what is on its way will end it.
     AsWanted,
     /// It is wanted, and these listeners have missed messages before.
-    Missed(Gap, Listeners<L>),
+    Missed(Missed<L>),
     /// It is not wanted, and the server is to be told.
     Differs,
+}
+
+/// Who has missed messages, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missed<L> {
+    pub(crate) gap: Gap,
+    pub(crate) listeners: Listeners<L>,
 }
 
 /// The listeners of every channel. `L` is a listener.
 pub(crate) struct SubscriptionTable<L> {
     channels: HashMap<ChannelKind, HashMap<Vec<u8>, Entry<L>>>,
+    /// `None` if all listeners are those of one client.
+    clients: Option<Clients>,
     next_step: u64,
-    restoring: Restoring,
+    restoring: Restoring<L>,
 }
 
 /// How far the subscriptions of a lost connection are restored.
-#[derive(Default)]
-struct Restoring {
+struct Restoring<L> {
     unanswered: usize,
-    confirmed: usize,
-    gaps: Vec<Gap>,
+    restored: Restored<L>,
 }
 
 /// The subscriptions of a lost connection, all answered.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Restored {
-    /// How many were confirmed.
-    pub(crate) channels: usize,
+pub(crate) struct Restored<L> {
+    /// The listeners of each channel, and whether it was confirmed.
+    pub(crate) channels: Vec<(Listeners<L>, bool)>,
     /// What was missed.
-    pub(crate) gaps: Vec<Gap>,
+    pub(crate) missed: Vec<Missed<L>>,
 }
 
-struct Entry<L> {
-    channel: Channel,
-    listeners: Listeners<L>,
-    /// Nothing more is to come; those who listen are to hear what has come.
-    is_left: bool,
-    /// Whether this connection is subscribed to it, as far as the server has confirmed.
-    is_subscribed: bool,
-    /// The last step that the server was told, until that is answered or given up.
-    pending: Option<(Step, StepNumber)>,
-    missing: Option<Missing<L>>,
+impl<L> Default for Restoring<L> {
+    fn default() -> Self {
+        Self {
+            unanswered: 0,
+            restored: Restored {
+                channels: Vec::new(),
+                missed: Vec::new(),
+            },
+        }
+    }
 }
 
-/// Messages that may have been lost.
-struct Missing<L> {
-    since: SystemTime,
-    /// Who listened then.
-    listeners: Listeners<L>,
-}
-
-impl<L: Clone> SubscriptionTable<L> {
-    pub(crate) fn new() -> Self {
+impl<L: OfClient> SubscriptionTable<L> {
+    /// `is_shared` is whether there may be listeners of several clients.
+    pub(crate) fn new(is_shared: bool) -> Self {
         Self {
             channels: HashMap::new(),
+            clients: is_shared.then(Clients::default),
             next_step: 0,
             restoring: Restoring::default(),
         }
     }
 
     pub(crate) fn add(&mut self, channel: &Channel, id: ListenerId, listener: L) {
-        let entry = self.entry_or_new(channel);
-        entry.is_left = false;
-        Arc::make_mut(&mut entry.listeners).push((id, listener));
+        if let Some(clients) = &mut self.clients {
+            clients.add(listener.client(), channel);
+        }
+        self.entry_or_new(channel).add(id, listener);
     }
 
     pub(crate) fn remove(&mut self, channel: &Channel, id: ListenerId) -> Option<L> {
-        let listeners = Arc::make_mut(&mut self.entry(channel)?.listeners);
-        let index = listeners.iter().position(|(other, _)| *other == id)?;
-        let (_, listener) = listeners.remove(index);
-        self.forget_if_settled(channel);
+        let listener = self.entry(channel)?.remove(id)?;
+        self.forget(channel, std::slice::from_ref(&listener));
         Some(listener)
     }
 
-    pub(crate) fn remove_channel(&mut self, channel: &Channel) -> Vec<L> {
+    /// Takes out the listeners of `client` to `channel`.
+    pub(crate) fn remove_channel(&mut self, channel: &Channel, client: ClientId) -> Vec<L> {
         let Some(entry) = self.entry(channel) else {
             return Vec::new();
         };
-        let listeners = std::mem::take(&mut entry.listeners);
-        self.forget_if_settled(channel);
-        each(&listeners).collect()
-    }
-
-    /// Leaves every channel, and returns those of which the server has not confirmed it. Who listens stays there.
-    pub(crate) fn leave_all(&mut self) -> Vec<Channel> {
-        let entries = self.channels.values_mut().flat_map(HashMap::values_mut);
-        let unconfirmed = entries.filter(|entry| {
-            entry.is_wanted() || entry.is_left && (entry.is_subscribed || entry.pending.is_some())
-        });
-        unconfirmed
-            .map(|entry| {
-                entry.is_left = true;
-                entry.channel.clone()
-            })
-            .collect()
-    }
-
-    pub(crate) fn remove_all(&mut self) -> Vec<L> {
-        let channels = std::mem::take(&mut self.channels).into_values().flatten();
-        let listeners = channels.map(|(_, entry)| entry.listeners);
+        let listeners = entry.remove_client(client);
+        self.forget(channel, &listeners);
         listeners
-            .flat_map(|listeners| each(&listeners).collect::<Vec<_>>())
-            .collect()
     }
 
-    /// Whoever listens to anything.
-    pub(crate) fn all(&self) -> Vec<L> {
-        let entries = self.channels.values().flat_map(HashMap::values);
-        entries.flat_map(|entry| each(&entry.listeners)).collect()
+    /// Takes out all listeners of `client`, and returns them and the channels that the server is to be told of.
+    pub(crate) fn remove_client(&mut self, client: ClientId) -> (Vec<L>, Vec<Channel>) {
+        let (mut listeners, mut told) = (Vec::new(), Vec::new());
+        for channel in self.channels_of(client) {
+            listeners.append(&mut self.remove_channel(&channel, client));
+            if self.entry(&channel).is_some_and(|entry| !entry.is_wanted()) {
+                told.push(channel);
+            }
+        }
+        (listeners, told)
+    }
+
+    /// Everybody who is registered.
+    pub(crate) fn into_listeners(self) -> Vec<L> {
+        let entries = self.channels.into_values().flat_map(HashMap::into_values);
+        let listeners = entries.map(|entry| entry.all().cloned().collect::<Vec<_>>());
+        listeners.flatten().collect()
+    }
+
+    /// Has `client` leave every channel, and returns those of which the server has not confirmed it. Who listens stays
+    /// there. `is_lost` is whether there is no connection.
+    pub(crate) fn leave_all(&mut self, client: ClientId, is_lost: bool) -> Vec<Channel> {
+        let mut channels = self.channels_of(client);
+        channels.retain(|channel| {
+            self.entry(channel).is_some_and(|entry| {
+                let is_left = entry.leave(client);
+                if is_lost {
+                    entry.depart(client);
+                }
+                // Nothing comes by this connection, and others who listen are not to be waited for.
+                is_left && !(is_lost && entry.is_wanted())
+            })
+        });
+        channels
+    }
+
+    /// Notes that all has come that was sent to those listeners of `client` who leave `channel`.
+    pub(crate) fn depart(&mut self, channel: &Channel, client: ClientId) {
+        if let Some(entry) = self.entry(channel) {
+            entry.depart(client);
+        }
+    }
+
+    /// The listeners of `client`.
+    pub(crate) fn all(&self, client: ClientId) -> Vec<L> {
+        let entries = self.channels_of(client);
+        let entries = entries.iter().filter_map(|channel| self.find(channel));
+        let all = entries.flat_map(Entry::all);
+        all.filter(|listener| listener.client() == client)
+            .cloned()
+            .collect()
     }
 
     /// How many channels there are at most that somebody listens to.
@@ -160,6 +201,11 @@ impl<L: Clone> SubscriptionTable<L> {
     pub(crate) fn listeners(&self, kind: ChannelKind, name: &[u8]) -> Option<Listeners<L>> {
         let entry = self.channels.get(&kind)?.get(name)?;
         Some(Arc::clone(&entry.listeners))
+    }
+
+    /// Those who are to hear more of `channel`.
+    pub(crate) fn staying(&self, channel: &Channel) -> Listeners<L> {
+        self.find(channel).map_or_else(Arc::default, Entry::staying)
     }
 
     /// What to tell the server about `channel` now; `None` if it knows. Until [`settle`] says that it was
@@ -184,7 +230,7 @@ impl<L: Clone> SubscriptionTable<L> {
             entry.pending = None;
         }
         let differs = entry.differs();
-        self.forget_if_settled(channel);
+        self.forget(channel, &[]);
         differs
     }
 
@@ -193,14 +239,16 @@ impl<L: Clone> SubscriptionTable<L> {
         // It may be gone: the step waited to be sent, or was given up, and the last listener has left.
         let entry = self.entry_or_new(channel);
         entry.is_subscribed = true;
-        if let Some(missing) = entry.missing.take() {
-            let gap = Gap::new(channel, missing.since, now);
-            return Confirmed::Missed(gap, missing.listeners);
-        }
+        let missing = entry.missing.take();
         if entry.differs() {
-            Confirmed::Differs
-        } else {
-            Confirmed::AsWanted
+            return Confirmed::Differs;
+        }
+        match missing.filter(|missing| !missing.listeners.is_empty()) {
+            Some(missing) => Confirmed::Missed(Missed {
+                gap: Gap::new(channel, missing.since, now),
+                listeners: missing.listeners,
+            }),
+            None => Confirmed::AsWanted,
         }
     }
 
@@ -224,21 +272,21 @@ impl<L: Clone> SubscriptionTable<L> {
         };
         entry.lose(now);
         let differs = entry.differs();
-        self.forget_if_settled(channel);
+        self.forget(channel, &[]);
         differs
     }
 
     /// Notes that the connection is lost, and with it all subscriptions; the server was last heard at
-    /// `last_heard`. Returns the gaps that were to be told with those of other channels.
-    pub(crate) fn disconnected(&mut self, last_heard: SystemTime) -> Vec<Gap> {
+    /// `last_heard`. Returns what was to be told with that of other channels.
+    pub(crate) fn disconnected(&mut self, last_heard: SystemTime) -> Vec<Missed<L>> {
         for channels in self.channels.values_mut() {
             channels.retain(|_, entry| {
                 entry.lose(last_heard);
                 entry.pending = None;
-                !entry.listeners.is_empty()
+                !entry.is_empty()
             });
         }
-        std::mem::take(&mut self.restoring).gaps
+        std::mem::take(&mut self.restoring).restored.missed
     }
 
     /// Notes that there is another connection, and returns what it is to be subscribed to.
@@ -251,40 +299,47 @@ impl<L: Clone> SubscriptionTable<L> {
     }
 
     /// Notes that the server has answered one of those. Returns, with the last answer, what came of all.
-    pub(crate) fn restored(&mut self, is_confirmed: bool) -> Option<Restored> {
+    pub(crate) fn restored(
+        &mut self,
+        channel: &Channel,
+        is_confirmed: bool,
+    ) -> Option<Restored<L>> {
+        let listeners = self.staying(channel);
         self.restoring.unanswered = self.restoring.unanswered.saturating_sub(1);
-        self.restoring.confirmed += usize::from(is_confirmed);
+        let channels = &mut self.restoring.restored.channels;
+        channels.push((listeners, is_confirmed));
         if self.restoring.unanswered > 0 {
             return None;
         }
-        let Restoring {
-            confirmed, gaps, ..
-        } = std::mem::take(&mut self.restoring);
-        Some(Restored {
-            channels: confirmed,
-            gaps,
-        })
+        Some(std::mem::take(&mut self.restoring).restored)
     }
 
-    /// Notes a gap that is to be told. Returns it unless it is told with those of the other channels.
-    pub(crate) fn note_gap(&mut self, gap: Gap) -> Option<Gap> {
+    /// Notes what is to be told. Returns it unless it is told with that of the other channels.
+    pub(crate) fn note_missed(&mut self, missed: Missed<L>) -> Option<Missed<L>> {
         if self.restoring.unanswered == 0 {
-            return Some(gap);
+            return Some(missed);
         }
-        self.restoring.gaps.push(gap);
+        self.restoring.restored.missed.push(missed);
         None
-    }
-
-    /// Whether somebody is to hear more of `channel`.
-    pub(crate) fn is_wanted(&self, channel: &Channel) -> bool {
-        let channels = self.channels.get(&channel.kind());
-        let entry = channels.and_then(|channels| channels.get(channel.name()));
-        entry.is_some_and(Entry::is_wanted)
     }
 
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        self.channels.values().all(HashMap::is_empty)
+        let is_forgotten = self.clients.as_ref().is_none_or(Clients::is_empty);
+        is_forgotten && self.channels.values().all(HashMap::is_empty)
+    }
+
+    /// The channels that `client` may have listeners to.
+    fn channels_of(&self, client: ClientId) -> Vec<Channel> {
+        if let Some(clients) = &self.clients {
+            return clients.channels(client);
+        }
+        let entries = self.channels.values().flat_map(HashMap::values);
+        entries.map(|entry| entry.channel.clone()).collect()
+    }
+
+    fn find(&self, channel: &Channel) -> Option<&Entry<L>> {
+        self.channels.get(&channel.kind())?.get(channel.name())
     }
 
     fn entry(&mut self, channel: &Channel) -> Option<&mut Entry<L>> {
@@ -299,60 +354,18 @@ impl<L: Clone> SubscriptionTable<L> {
         entry.or_insert_with(|| Entry::new(channel))
     }
 
-    fn forget_if_settled(&mut self, channel: &Channel) {
+    /// Forgets those who were `removed` from `channel`, and that as well if there is nothing to be known of it.
+    fn forget(&mut self, channel: &Channel, removed: &[L]) {
+        if let Some(clients) = &mut self.clients {
+            for listener in removed {
+                clients.remove(listener.client(), channel);
+            }
+        }
         let is_settled = self.entry(channel).is_some_and(|entry| {
-            entry.listeners.is_empty() && !entry.is_subscribed && entry.pending.is_none()
+            entry.is_empty() && !entry.is_subscribed && entry.pending.is_none()
         });
         if is_settled && let Some(channels) = self.channels.get_mut(&channel.kind()) {
             channels.remove(channel.name());
         }
     }
-}
-
-impl<L> Entry<L> {
-    fn new(channel: &Channel) -> Self {
-        Self {
-            channel: channel.clone(),
-            listeners: Arc::default(),
-            is_left: false,
-            is_subscribed: false,
-            pending: None,
-            missing: None,
-        }
-    }
-
-    /// Whether somebody is to hear more of it.
-    fn is_wanted(&self) -> bool {
-        !self.is_left && !self.listeners.is_empty()
-    }
-
-    fn next_step(&self) -> Option<Step> {
-        let pending = self.pending.map(|(step, _)| step);
-        match (self.is_wanted(), self.is_subscribed, pending) {
-            (true, true, None) | (false, false, None) => None,
-            // Also if it was told already: who registers waits for an answer to his own.
-            (true, _, _) => Some(Step::Subscribe),
-            (false, _, _) => Some(Step::Unsubscribe),
-        }
-    }
-
-    /// Whether the server thinks something else than is wanted, and nothing is on its way to it.
-    fn differs(&self) -> bool {
-        self.pending.is_none() && self.next_step().is_some()
-    }
-
-    /// The connection is not subscribed any more; messages have arrived until `last_heard`.
-    fn lose(&mut self, last_heard: SystemTime) {
-        if self.is_subscribed && !self.is_left && self.missing.is_none() {
-            self.missing = Some(Missing {
-                since: last_heard,
-                listeners: Arc::clone(&self.listeners),
-            });
-        }
-        self.is_subscribed = false;
-    }
-}
-
-fn each<L: Clone>(listeners: &Listeners<L>) -> impl Iterator<Item = L> {
-    listeners.iter().map(|(_, listener)| listener.clone())
 }

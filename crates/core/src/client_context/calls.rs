@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::ClientContext;
 use super::work::WorkToken;
+use crate::connection::cut_off;
 use crate::{Deadline, Delivery, Error, ErrorKind, Result};
 
 /// Proof that a call was admitted, with its deadline; a closing client waits until it is dropped.
@@ -26,6 +27,11 @@ impl InFlight {
     /// Takes what a request of `bytes` needs of the script's limits.
     pub(crate) fn take_bytes(&mut self, bytes: usize) -> Result<()> {
         self.token.take_bytes(bytes)
+    }
+
+    /// Whether the client was closed meanwhile and waits no more.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.token.is_cut()
     }
 
     /// The proof alone.
@@ -98,10 +104,7 @@ impl ClientContext {
 
     /// The error of a call that the closing cut off.
     pub(crate) fn cut_error(&self) -> Error {
-        self.error(
-            ErrorKind::Closed,
-            "the client was closed before the reply came",
-        )
+        cut_off().with_client(self.client_id)
     }
 
     /// Runs `call`, admitted, on the I/O runtime. It is dropped when the caller stops waiting for it, and when
@@ -147,11 +150,27 @@ impl ClientContext {
     pub(crate) fn abandon(&self) {
         self.cut.cancel();
         self.give_back_share();
+        if let Some(membership) = self.membership() {
+            membership.leave(self);
+        }
     }
 
     /// The script may have another client in the place of this one.
     pub(super) fn give_back_share(&self) {
         drop(std::mem::take(&mut *self.share.lock()));
+    }
+
+    /// Runs `waiting` until its end, or until the client is cut off. For what goes on without the caller.
+    ///
+    /// # Errors
+    ///
+    /// Those of `waiting`; [`ErrorKind::Closed`] if the client was cut off meanwhile.
+    pub async fn until_cut<T>(&self, waiting: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            outcome = waiting => outcome,
+            () = self.cut.cancelled() => Err(self.cut_error().with_delivery(Delivery::Unknown)),
+        }
     }
 }
 

@@ -73,6 +73,17 @@ impl ClientContext {
     }
 }
 
+impl ClientContext {
+    /// Ends everything at once, of a context that no client is.
+    pub(crate) async fn end(&self) {
+        self.begin_closing();
+        self.work.close();
+        self.cut.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
 /// A closing under way. Dropping it, finished or not, leaves the client closed and nothing running.
 struct Closing(Arc<ClientContext>);
 
@@ -92,6 +103,14 @@ impl Closing {
         client.release();
         context.tasks.close();
         context.tasks.wait().await;
+        if let Some(membership) = context.membership() {
+            if cut_off > 0 {
+                context.work.cut();
+                membership.cut().await;
+            }
+            membership.leave(context);
+            membership.ended().await;
+        }
         CloseReport::with_remains(
             context.client_id,
             context.client_type,
@@ -104,7 +123,7 @@ impl Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         let context = &self.0;
-        context.cut.cancel();
+        context.abandon();
         context.state.lock().client = ClientState::Closed;
         context.give_back_share();
         context.emit(ClientEvent::Closed);

@@ -17,6 +17,16 @@ pub(super) struct State {
     pub(super) closing: Closure,
 }
 
+/// What happens to the sockets of a client.
+pub(super) enum Change {
+    Connected,
+    Disconnected(Error),
+    Cause(Error),
+    Reconnected,
+    /// Something that changes no state.
+    Told(ClientEvent),
+}
+
 impl State {
     pub(super) fn change(&mut self, from: impl Fn(&ClientState) -> bool, to: ClientState) -> bool {
         let changes = from(&self.client);
@@ -69,24 +79,7 @@ impl ClientContext {
 
     /// Notes that the client is connected for the first time.
     pub(crate) fn set_connected(&self) {
-        let is_connected = {
-            let mut state = self.state.lock();
-            state.has_connected = true;
-            // A socket may be lost again before the last one is opened.
-            state.sockets_down == 0
-                && state.change(
-                    |client| *client == ClientState::Idle,
-                    ClientState::Connected,
-                )
-        };
-        if is_connected {
-            self.tell_connected();
-        }
-    }
-
-    fn tell_connected(&self) {
-        self.emit(ClientEvent::Connected);
-        self.connected.notify_waiters();
+        self.change(Change::Connected);
     }
 
     /// Completes when the client is connected next.
@@ -96,39 +89,65 @@ impl ClientContext {
 
     /// Notes that one of the client's sockets is gone, or could not be made.
     pub(crate) fn set_disconnected(&self, cause: &Error) {
-        let is_news = {
-            let mut state = self.state.lock();
-            state.sockets_down += 1;
-            let is_news = !state.client.is_closed() && !state.client.is_disconnected();
-            state.losses += u64::from(is_news && state.has_connected);
-            state.set_cause(cause);
-            is_news
-        };
-        if is_news {
-            self.emit(ClientEvent::Disconnected {
-                cause: cause.clone(),
-            });
-        }
+        self.change(Change::Disconnected(cause.clone()));
     }
 
     /// Notes what keeps a socket that is gone from being made again.
     pub(crate) fn set_disconnect_cause(&self, cause: &Error) {
-        self.state.lock().set_cause(cause);
+        self.change(Change::Cause(cause.clone()));
     }
 
     /// Notes that a socket that was gone is there again; with the last of them the client is connected.
     pub(crate) fn set_reconnected(&self) {
-        let changed = {
-            let mut state = self.state.lock();
-            let had_connected = std::mem::replace(&mut state.has_connected, true);
-            state.sockets_down = state.sockets_down.saturating_sub(1);
-            let changed = state.sockets_down == 0
-                && state.change(ClientState::is_disconnected, ClientState::Connected);
-            state.reconnects += u64::from(changed && had_connected);
-            changed
-        };
-        if changed {
-            self.tell_connected();
+        self.change(Change::Reconnected);
+    }
+
+    pub(super) fn change(&self, change: Change) {
+        match &self.members {
+            Some(members) => members.tell(self, change),
+            None => {
+                if let Some(event) = self.apply(&change) {
+                    self.announce(event);
+                }
+            }
+        }
+    }
+
+    /// Makes `change`, and returns the event that it is, if it is one.
+    pub(super) fn apply(&self, change: &Change) -> Option<ClientEvent> {
+        let mut state = self.state.lock();
+        match change {
+            Change::Connected => {
+                state.has_connected = true;
+                // A socket may be lost again before the last one is opened.
+                let changed = state.sockets_down == 0
+                    && state.change(
+                        |client| *client == ClientState::Idle,
+                        ClientState::Connected,
+                    );
+                changed.then_some(ClientEvent::Connected)
+            }
+            Change::Disconnected(cause) => {
+                let cause = cause.clone().with_client(self.client_id);
+                state.sockets_down += 1;
+                let is_news = !state.client.is_closed() && !state.client.is_disconnected();
+                state.losses += u64::from(is_news && state.has_connected);
+                state.set_cause(&cause);
+                is_news.then_some(ClientEvent::Disconnected { cause })
+            }
+            Change::Cause(cause) => {
+                state.set_cause(&cause.clone().with_client(self.client_id));
+                None
+            }
+            Change::Reconnected => {
+                let had_connected = std::mem::replace(&mut state.has_connected, true);
+                state.sockets_down = state.sockets_down.saturating_sub(1);
+                let changed = state.sockets_down == 0
+                    && state.change(ClientState::is_disconnected, ClientState::Connected);
+                state.reconnects += u64::from(changed && had_connected);
+                changed.then_some(ClientEvent::Connected)
+            }
+            Change::Told(event) => Some(event.of_client(self.client_id)),
         }
     }
 }

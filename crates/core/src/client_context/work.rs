@@ -1,5 +1,6 @@
 //! What a client has under way, counted, and what that takes of its script's limits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -76,30 +77,46 @@ impl WorkToken {
     /// One that nobody waits for.
     pub(crate) fn uncounted() -> Self {
         let over = CancellationToken::new();
-        Self::new(Arc::new(UnderWay {
-            over,
-            usage: None,
-            statistics: None,
-        }))
+        Self::new(UnderWay::new(&over, None, None))
     }
 }
 
 #[derive(Debug)]
 struct UnderWay {
+    /// Nobody waits for it any more.
+    is_cut: AtomicBool,
     over: CancellationToken,
     usage: Option<Arc<Usage>>,
     statistics: Option<Arc<Statistics>>,
+}
+
+impl UnderWay {
+    fn new(
+        over: &CancellationToken,
+        usage: Option<Arc<Usage>>,
+        statistics: Option<Arc<Statistics>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            is_cut: AtomicBool::new(false),
+            over: over.clone(),
+            usage,
+            statistics,
+        })
+    }
+}
+
+impl WorkToken {
+    /// Whether its client waits for nothing any more.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.counted.is_cut.load(Ordering::Acquire)
+    }
 }
 
 impl Work {
     /// What is under way counts for `usage` too, and for `statistics` once it is answered.
     pub(super) fn new(usage: Option<&Arc<Usage>>, statistics: Option<Arc<Statistics>>) -> Self {
         let over = CancellationToken::new();
-        let open = Arc::new(UnderWay {
-            over: over.clone(),
-            usage: usage.cloned(),
-            statistics,
-        });
+        let open = UnderWay::new(&over, usage.cloned(), statistics);
         Self {
             under_way: Arc::downgrade(&open),
             open: Mutex::new(Some(open)),
@@ -115,6 +132,13 @@ impl Work {
     /// From now on it is over once nothing is under way.
     pub(super) fn close(&self) {
         drop(self.open.lock().take());
+    }
+
+    /// Has everything that is under way know that nobody waits for it any more.
+    pub(super) fn cut(&self) {
+        if let Some(under_way) = self.under_way.upgrade() {
+            under_way.is_cut.store(true, Ordering::Release);
+        }
     }
 
     /// Completes when it is closed and nothing is under way.
@@ -138,6 +162,19 @@ impl Drop for UnderWay {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_cut_knows_it() {
+        let work = Work::new(None, None);
+        let token = work.begin().unwrap();
+        assert!(!token.is_cut());
+        work.close();
+        work.cut();
+        assert!(token.is_cut());
+        drop(token);
+        work.cut();
+        assert!(work.over.is_cancelled());
+    }
 
     #[test]
     fn it_is_over_when_it_is_closed_and_nothing_is_under_way() {

@@ -189,11 +189,7 @@ impl Driver {
     fn look(&mut self, now: Instant) -> Beat {
         if self.is_writing() {
             // The socket takes nothing at this moment: what it has no byte of can still be withdrawn.
-            let rest = self.writing.get(self.written..).unwrap_or_default();
-            let unsent = self.multiplexer.take_unsent(rest);
-            self.writing
-                .truncate(self.writing.len() - unsent.bytes.len());
-            self.outbox.give_back(unsent, self.multiplexer.len());
+            self.return_unsent();
         }
         self.outbox.expire(now);
         self.multiplexer.expire(now);
@@ -207,6 +203,26 @@ impl Driver {
             self.multiplexer.add([Request::heartbeat(ping.len())]);
         }
         beat
+    }
+
+    /// Fails the requests of clients that were closed and wait no more. Those that the socket has no byte of are never
+    /// sent.
+    pub(super) fn cut(&mut self) {
+        if self.is_writing() {
+            self.return_unsent();
+            // Others' may be among them, and who has left them may have been told that they are on their way.
+            self.outbox.call();
+        }
+        self.multiplexer.cut();
+    }
+
+    /// Gives back what the socket has taken no byte of.
+    fn return_unsent(&mut self) {
+        let rest = self.writing.get(self.written..).unwrap_or_default();
+        let unsent = self.multiplexer.take_unsent(rest);
+        self.writing
+            .truncate(self.writing.len() - unsent.bytes.len());
+        self.outbox.give_back(unsent, self.multiplexer.len());
     }
 
     /// Whether the task leaves the work to callers. Where they get on, not even the runtime watches the socket, whose

@@ -86,6 +86,20 @@ impl Link {
         &self.commands
     }
 
+    /// Fails the requests of clients that were closed and wait no more.
+    pub(super) async fn cut(&self) {
+        self.commands.cut().await;
+        if let Some(subscriptions) = &self.subscriptions {
+            subscriptions.cut().await;
+        }
+    }
+
+    /// Whether it takes no request any more.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut wires = std::iter::once(&self.commands).chain(&self.subscriptions);
+        wires.any(|wire| wire.outbox().has_ended())
+    }
+
     pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
         self.commands.outbox().protocol()
     }

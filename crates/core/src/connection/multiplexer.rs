@@ -116,6 +116,12 @@ impl Multiplexer {
         }
     }
 
+    /// Fails the requests of clients that were closed and wait no more. Their replies are still to come.
+    pub(super) fn cut(&mut self) {
+        let cut = self.requests.iter_mut().filter(|request| request.is_cut());
+        cut.for_each(Request::cut);
+    }
+
     /// Whether somebody waits for the reply to a request that was made before the peer was last asked for a
     /// sign of life.
     pub(super) fn has_patience(&self) -> bool {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::deadline_timer::DeadlineTimer;
 use super::multiplexer::Unsent;
 use super::reply::Expected;
-use super::request::{Request, RequestKind};
+use super::request::{Request, RequestKind, cut_off};
 use super::subscription::Subscription;
 use super::verdict::Verdict;
 use crate::{
@@ -169,6 +169,8 @@ impl Outbox {
             let mut state = self.state.lock();
             match &state.service {
                 Service::Ended(cause) => Err(cause.clone()),
+                // Under the lock: either it is refused here, or found by `cut`.
+                _ if kind.in_flight.is_cut() => Err(cut_off()),
                 Service::Down(Some(cause)) if self.rejects => Err(cause.clone()),
                 Service::Up | Service::Down(_) => state.leave(self.limits, kind, leading, encode),
             }
@@ -272,6 +274,17 @@ impl Outbox {
         self.state.lock().queue.waiting()
     }
 
+    /// Fails the requests of clients that were closed and wait no more.
+    pub(super) fn cut(&self) {
+        let cut = self.state.lock().queue.cut();
+        fail_cut(cut);
+    }
+
+    /// Whether it takes no request any more.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state.lock().service, Service::Ended(_))
+    }
+
     /// Whether there is a connection.
     pub(super) fn is_up(&self) -> bool {
         matches!(self.state.lock().service, Service::Up)
@@ -304,7 +317,13 @@ impl Outbox {
 
     /// Takes back what was fetched last and not sent, to be sent first. The driver has `in_flight` more.
     pub(super) fn give_back(&self, unsent: Unsent, in_flight: usize) {
-        self.state.lock().queue.give_back(unsent, in_flight);
+        let cut = {
+            let mut state = self.state.lock();
+            state.queue.give_back(unsent, in_flight);
+            // Those of clients that were closed while the driver had them.
+            state.queue.cut()
+        };
+        fail_cut(cut);
     }
 
     /// When to [`expire`](Self::expire) next.
@@ -347,6 +366,12 @@ impl Outbox {
             }
         })
         .await;
+    }
+}
+
+fn fail_cut(requests: VecDeque<Request>) {
+    for mut request in requests {
+        request.cut();
     }
 }
 

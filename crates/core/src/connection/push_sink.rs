@@ -1,5 +1,6 @@
 //! Who takes what the server sends unasked.
 
+use std::any::Any;
 use std::time::SystemTime;
 
 use redis::PushInfo;
@@ -9,7 +10,7 @@ use crate::{Channel, Result};
 /// Takes what the server sends to a connection that subscribes, in the order in which it comes, and hears when
 /// the connection is lost and made again. Called on an I/O thread, so it must neither block nor keep more than
 /// a bounded amount.
-pub trait PushSink: Send + Sync + 'static {
+pub trait PushSink: Any + Send + Sync + 'static {
     /// Takes a published message, or another push that nobody asked for.
     fn push(&self, push: PushInfo);
 

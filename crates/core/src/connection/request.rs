@@ -25,6 +25,12 @@ pub(super) struct RequestKind {
     pub(super) is_replayed: bool,
 }
 
+/// The error of a call whose client was closed meanwhile.
+pub(crate) fn cut_off() -> Error {
+    let message = "the client was closed before the reply came";
+    Error::new(ErrorKind::Closed, message)
+}
+
 #[derive(Debug)]
 pub(super) struct Request {
     /// Its place among all requests of its outbox.
@@ -132,6 +138,16 @@ impl Request {
     pub(super) fn is_wanted(&self) -> bool {
         // A caller can also give up while the driver has the request, and the driver give it back.
         self.is_bound || self.in_flight.is_some() && (self.is_unattended || self.is_awaited())
+    }
+
+    /// Whether its client was closed and waits no more, and others go on on the same connection.
+    pub(super) fn is_cut(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(WorkToken::is_cut)
+    }
+
+    /// Tells the caller that its client was closed.
+    pub(super) fn cut(&mut self) {
+        self.fail(cut_off());
     }
 
     /// Whether it is of use on this connection alone.

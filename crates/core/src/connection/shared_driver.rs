@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::oneshot;
 
 use super::driver::{Driver, End, Lost};
 use crate::Error;
@@ -21,6 +22,9 @@ pub(super) struct SharedDriver {
     task: AtomicWaker,
     /// The task came while somebody else had the driver.
     was_missed: AtomicBool,
+    /// Closings that wait until the requests of their clients are cut.
+    cuts: Mutex<Vec<oneshot::Sender<()>>>,
+    has_cuts: AtomicBool,
 }
 
 impl SharedDriver {
@@ -38,7 +42,14 @@ impl SharedDriver {
             return Poll::Pending;
         };
         let end = match seat.as_mut() {
-            Some(driver) => ready!(driver.poll(context)),
+            Some(driver) => {
+                if self.has_cuts.swap(false, Ordering::SeqCst) {
+                    let cuts = std::mem::take(&mut *self.cuts.lock());
+                    driver.cut();
+                    drop(cuts);
+                }
+                ready!(driver.poll(context))
+            }
             None => End::Lost(io::Error::other("a call panicked that did its work")),
         };
         // With its end it leaves its seat, or a caller could take a turn at a connection that is not to be trusted.
@@ -51,6 +62,27 @@ impl SharedDriver {
             self.was_missed.store(true, Ordering::SeqCst);
             self.driver.try_lock()
         })
+    }
+
+    /// Completes when the requests of clients that were closed and wait no more are failed.
+    pub(super) async fn cut(&self) {
+        let (cut, is_cut) = oneshot::channel();
+        self.cuts.lock().push(cut);
+        self.has_cuts.store(true, Ordering::SeqCst);
+        let has_none = self.driver.try_lock().is_some_and(|seat| seat.is_none());
+        if has_none {
+            self.forget_cuts();
+        } else {
+            self.task.wake();
+        }
+        // Ends with an error, by intention: nothing is ever sent.
+        let _ = is_cut.await;
+    }
+
+    /// There is no driver that could have requests.
+    fn forget_cuts(&self) {
+        let cuts = std::mem::take(&mut *self.cuts.lock());
+        drop(cuts);
     }
 
     /// Wakes the task.
@@ -156,6 +188,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         let driver = self.0.driver.lock().take();
         drop(driver);
+        self.0.forget_cuts();
         drop(self.0.task.take());
     }
 }

@@ -67,6 +67,13 @@ impl Wire {
         self.outbox.wake();
     }
 
+    /// Fails the requests of clients that were closed and wait no more, wherever they are, and completes when that is
+    /// done.
+    pub(super) async fn cut(&self) {
+        self.outbox.cut();
+        self.driver.cut().await;
+    }
+
     /// Sends what is there and takes what comes, for the caller who leads.
     pub(super) fn turn(&self) -> Turn {
         self.driver.turn()

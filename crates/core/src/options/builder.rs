@@ -37,6 +37,7 @@ pub struct ClientOptionsBuilder {
     #[serde(with = "humantime_serde")]
     pub(super) shutdown_timeout: Duration,
     pub(super) lazy_connect: bool,
+    pub(super) shared: bool,
     pub(super) ping_before_activate: bool,
     pub(super) auto_reconnect: bool,
     #[serde(with = "humantime_serde")]
@@ -71,6 +72,7 @@ impl Default for ClientOptionsBuilder {
             command_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(2),
             lazy_connect: false,
+            shared: false,
             ping_before_activate: true,
             auto_reconnect: true,
             // lettuce goes up to 30 s, which a player would call an outage of its own.
@@ -121,6 +123,23 @@ impl ClientOptionsBuilder {
     /// PUB_SUB client has a socket for commands and one for listeners, each made when it is needed.
     pub fn lazy_connect(mut self, lazy_connect: bool) -> Self {
         self.lazy_connect = lazy_connect;
+        self
+    }
+
+    /// Whether the client shares its connection: clients of one [`ClientResources`](crate::ClientResources) with this
+    /// option, the same URI (password included), equal options and the same kind have one connection together,
+    /// whichever scripts own them. Default false.
+    ///
+    /// Everything else is as if each had its own: state and events, deadlines, what is in flight, closing. A client
+    /// that is closed takes its own calls along and no other's. Channels are subscribed to once for all clients, and
+    /// each listener has its queue. Sessions and blocking commands have connections of their own, from the client's
+    /// own pools. A BASIC client has no connection to share.
+    ///
+    /// Two things are everybody's. `request_queue_size` and `request_queue_bytes` bound what waits of all clients
+    /// together. And what ends the connection ends it for all: a reply larger than `max_reply_size`, or a server that
+    /// breaks the protocol. A script that risks that is better off with a connection of its own.
+    pub fn shared(mut self, shared: bool) -> Self {
+        self.shared = shared;
         self
     }
 

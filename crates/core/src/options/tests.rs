@@ -12,6 +12,7 @@ fn the_defaults() {
     assert_eq!(options.command_timeout(), Duration::from_secs(10));
     assert_eq!(options.shutdown_timeout(), Duration::from_secs(2));
     assert!(!options.lazy_connect());
+    assert!(!options.shared());
     assert!(options.ping_before_activate());
     assert!(options.auto_reconnect());
     assert_eq!(options.reconnect_delay(), Duration::from_secs(2));
@@ -56,6 +57,7 @@ fn unusual() -> ClientOptions {
         .command_timeout(Duration::from_secs(90))
         .shutdown_timeout(Duration::ZERO)
         .lazy_connect(true)
+        .shared(true)
         .ping_before_activate(false)
         .auto_reconnect(false)
         .reconnect_delay(Duration::from_secs(5))
@@ -87,6 +89,7 @@ fn every_setter_reaches_its_getter() {
     assert_eq!(options.command_timeout(), Duration::from_secs(90));
     assert_eq!(options.shutdown_timeout(), Duration::ZERO);
     assert!(options.lazy_connect());
+    assert!(options.shared());
     assert!(!options.ping_before_activate());
     assert!(!options.auto_reconnect());
     assert_eq!(options.reconnect_delay(), Duration::from_secs(5));
@@ -125,6 +128,7 @@ fn the_written_form() {
         "command_timeout": "1m 30s",
         "shutdown_timeout": "0s",
         "lazy_connect": true,
+        "shared": true,
         "ping_before_activate": false,
         "auto_reconnect": false,
         "reconnect_delay": "5s",
@@ -300,7 +304,7 @@ fn what_a_file_must_not_say() {
         (
             r#"{"comand_timeout": "1s"}"#,
             "unknown field `comand_timeout`, expected one of `connect_timeout`, \
-             `command_timeout`, `shutdown_timeout`, `lazy_connect`, `ping_before_activate`, \
+             `command_timeout`, `shutdown_timeout`, `lazy_connect`, `shared`, `ping_before_activate`, \
              `auto_reconnect`, `reconnect_delay`, `suspend_reconnect_on_protocol_failure`, \
              `heartbeat`, `busy_poll`, `disconnected_behavior`, `replay`, \
              `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \

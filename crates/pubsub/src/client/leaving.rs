@@ -34,7 +34,8 @@ impl RedisPubSubClient {
     /// As its twin.
     pub async fn unsubscribe_all_async(&self) -> Result<()> {
         let subscriptions = &self.0.subscriptions;
-        let channels = subscriptions.leave_all();
+        let client = self.0.context.client_id();
+        let channels = subscriptions.leave_all(client);
         if in_callback() {
             for channel in &channels {
                 subscriptions.settle_in_background(channel);
@@ -47,11 +48,17 @@ impl RedisPubSubClient {
             .map(|channel| subscriptions.settle(channel))
             .collect();
         let outcomes = join_all(told).await;
-        let failed = outcomes.into_iter().filter_map(Result::err);
         // Without a connection there are no subscriptions.
         let gone = [ErrorKind::Disconnected, ErrorKind::Closed];
-        let mut failed = failed.filter(|error| !gone.contains(&error.kind()));
-        failed.next().map_or(Ok(()), Err)
+        let mut outcome = Ok(());
+        for (channel, told) in channels.iter().zip(outcomes) {
+            match told {
+                Err(error) if !gone.contains(&error.kind()) => outcome = outcome.and(Err(error)),
+                // Others may listen to it on the same connection.
+                _ => subscriptions.depart(channel, client),
+            }
+        }
+        outcome
     }
 
     /// Waits until the listeners have heard all that has arrived, blocking the thread, at most the option
@@ -70,7 +77,7 @@ impl RedisPubSubClient {
         if in_callback() {
             return false;
         }
-        let listeners = self.0.subscriptions.listeners();
+        let listeners = self.0.subscriptions.listeners(self.0.context.client_id());
         let deadline = self.0.context.shutdown_deadline();
         let heard = async move {
             let heard = listeners

@@ -37,17 +37,11 @@ impl RedisPubSubClient {
             ));
         }
         let listener = listener.listener();
-        match self
-            .0
-            .subscriptions
-            .remove(listener.subscription(), listener.id())
-        {
-            Some(_) => {
-                let listeners = vec![Arc::clone(listener)];
-                self.retire(listener.subscription(), listeners).await
-            }
-            None => Ok(()),
+        if !self.0.subscriptions.remove(listener) {
+            return Ok(());
         }
+        let listeners = vec![Arc::clone(listener)];
+        self.retire(listener.subscription(), listeners).await
     }
 
     /// Unregisters every listener of `channel`, blocking the thread, and returns how many there were;
@@ -67,7 +61,8 @@ impl RedisPubSubClient {
     /// As its twin.
     pub async fn unregister_listeners_async(&self, channel: impl Into<Channel>) -> Result<usize> {
         let channel = self.0.context.channel_on_server(&channel.into());
-        let listeners = self.0.subscriptions.remove_channel(&channel);
+        let client = self.0.context.client_id();
+        let listeners = self.0.subscriptions.remove_channel(&channel, client);
         let count = listeners.len();
         if count == 0 {
             return Ok(0);
@@ -106,17 +101,13 @@ impl RedisPubSubClient {
 
     /// Takes `listener` out, without waiting for anything.
     pub(crate) fn abandon(&self, listener: &Arc<Listener>) {
-        let removed = self
-            .0
-            .subscriptions
-            .remove(listener.subscription(), listener.id());
+        let was_there = self.0.subscriptions.remove(listener);
         if let Some(callback) = listener.deactivate() {
             listener.discard(callback);
         }
-        if removed.is_some() {
-            self.0
-                .subscriptions
-                .settle_in_background(listener.subscription());
+        if was_there {
+            let channel = listener.subscription();
+            self.0.subscriptions.settle_in_background(channel);
         }
     }
 }

@@ -9,8 +9,13 @@ use super::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Happening {
-    Register(usize),
+    /// A client listens to a channel.
+    Register(usize, usize),
     Unregister(usize),
+    /// A client is closed.
+    Close(usize),
+    /// A client leaves all its channels.
+    Leave(usize),
     /// The server does what it was told next.
     Obey,
     /// It refuses what it was told next.
@@ -29,8 +34,10 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     use Happening::*;
     prop_oneof![
-        3 => (0..CHANNELS).prop_map(Register),
+        3 => (0..CLIENTS, 0..CHANNELS).prop_map(|(client, channel)| Register(client, channel)),
         2 => (0..8_usize).prop_map(Unregister),
+        1 => (0..CLIENTS).prop_map(Close),
+        1 => (0..CLIENTS).prop_map(Leave),
         6 => Just(Obey),
         1 => Just(Refuse),
         4 => (0..4_usize).prop_map(Settle),
@@ -42,6 +49,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 const CHANNELS: usize = 3;
+const CLIENTS: usize = 3;
 
 fn channel(number: usize) -> Channel {
     [
@@ -58,6 +66,24 @@ enum Hearing {
     NotYet,
     Yes,
     LostAt(SystemTime),
+    /// Its client has left: it hears what was sent by then.
+    Leaving,
+    Left,
+    /// Its client listens again, from some time on.
+    Again,
+}
+
+/// A listener of a client.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Owned {
+    id: ListenerId,
+    client: ClientId,
+}
+
+impl OfClient for Owned {
+    fn client(&self) -> ClientId {
+        self.client
+    }
 }
 
 struct Told {
@@ -66,6 +92,8 @@ struct Told {
     number: StepNumber,
     /// The listener whose registration waits for it.
     registers: Option<ListenerId>,
+    /// The client that has left and waits for it.
+    leaves: Option<ClientId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,8 +105,9 @@ enum Answer {
 }
 
 struct World {
-    table: SubscriptionTable<ListenerId>,
-    listeners: Vec<(ListenerId, Channel)>,
+    table: SubscriptionTable<Owned>,
+    clients: Vec<ClientId>,
+    listeners: Vec<(Owned, Channel)>,
     hearing: HashMap<ListenerId, Hearing>,
     is_connected: bool,
     /// What was left to be sent and is not answered.
@@ -94,7 +123,8 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            table: SubscriptionTable::new(),
+            table: SubscriptionTable::new(true),
+            clients: (0..CLIENTS).map(|_| ClientId::next()).collect(),
             listeners: Vec::new(),
             hearing: HashMap::new(),
             is_connected: true,
@@ -113,10 +143,19 @@ impl World {
 
     /// Tells the server what it does not know, as the client does; returns whether there was anything.
     fn tell(&mut self, channel: &Channel, registers: Option<ListenerId>) -> bool {
+        self.tell_for(channel, registers, None)
+    }
+
+    fn tell_for(
+        &mut self,
+        channel: &Channel,
+        registers: Option<ListenerId>,
+        leaves: Option<ClientId>,
+    ) -> bool {
         let Some((step, number)) = self.table.next_step(channel) else {
             return false;
         };
-        if step == Step::Unsubscribe && !self.is_connected {
+        if step != Step::Subscribe && !self.is_connected {
             self.table.settle(channel, number);
             return true;
         }
@@ -126,18 +165,23 @@ impl World {
             step,
             number,
             registers,
+            leaves,
         });
         true
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Register(number) => self.register(&channel(number)),
+            Happening::Register(client, number) => {
+                self.register(self.clients[client], &channel(number));
+            }
             Happening::Unregister(index) => {
-                if let Some((id, _)) = self.listeners.get(index) {
-                    self.unregister(*id);
+                if let Some((listener, _)) = self.listeners.get(index) {
+                    self.unregister(listener.id);
                 }
             }
+            Happening::Close(client) => self.close(client),
+            Happening::Leave(client) => self.leave(self.clients[client]),
             Happening::Obey => self.obey(),
             Happening::Refuse => self.refuse(),
             Happening::Settle(index) => self.settle(index),
@@ -152,10 +196,17 @@ impl World {
         }
     }
 
-    fn register(&mut self, channel: &Channel) {
+    fn register(&mut self, client: ClientId, channel: &Channel) {
         let id = ListenerId::next();
-        self.table.add(channel, id, id);
-        self.listeners.push((id, channel.clone()));
+        let listener = Owned { id, client };
+        self.table.add(channel, id, listener);
+        for (other, _) in self.listeners.iter().filter(|(_, other)| other == channel) {
+            let has_left = matches!(self.hearing[&other.id], Hearing::Leaving | Hearing::Left);
+            if other.client == client && has_left {
+                self.hearing.insert(other.id, Hearing::Again);
+            }
+        }
+        self.listeners.push((listener, channel.clone()));
         let hearing = if self.tell(channel, Some(id)) {
             Hearing::NotYet
         } else {
@@ -166,13 +217,89 @@ impl World {
     }
 
     fn unregister(&mut self, id: ListenerId) {
-        let Some(index) = self.listeners.iter().position(|(other, _)| *other == id) else {
+        let Some(index) = self.listeners.iter().position(|(other, _)| other.id == id) else {
             return;
         };
-        let (_, channel) = self.listeners.remove(index);
-        assert_eq!(self.table.remove(&channel, id), Some(id));
+        let (listener, channel) = self.listeners.remove(index);
+        assert_eq!(self.table.remove(&channel, id), Some(listener));
         self.hearing.remove(&id);
         self.tell(&channel, None);
+    }
+
+    /// Its place is taken by another client.
+    fn close(&mut self, number: usize) {
+        let client = std::mem::replace(&mut self.clients[number], ClientId::next());
+        let (mut removed, told) = self.table.remove_client(client);
+        let its = self
+            .listeners
+            .extract_if(.., |(listener, _)| listener.client == client);
+        let mut expected: Vec<_> = its.map(|(listener, _)| listener).collect();
+        for listener in &expected {
+            self.hearing.remove(&listener.id);
+        }
+        removed.sort_by_key(|listener| listener.id);
+        expected.sort_by_key(|listener| listener.id);
+        assert_eq!(removed, expected);
+        for channel in told {
+            self.tell(&channel, None);
+        }
+    }
+
+    fn leave(&mut self, client: ClientId) {
+        let channels = self.table.leave_all(client, !self.is_connected);
+        if !self.is_connected {
+            // All that was sent has come.
+            for (listener, _) in &self.listeners {
+                if listener.client == client {
+                    self.hearing.insert(listener.id, Hearing::Left);
+                }
+            }
+        }
+        for channel in channels {
+            for (listener, other) in &self.listeners {
+                if listener.client == client
+                    && *other == channel
+                    && self.hearing[&listener.id] != Hearing::Left
+                {
+                    self.hearing.insert(listener.id, Hearing::Leaving);
+                }
+            }
+            if !self.tell_for(&channel, None, Some(client)) {
+                self.depart(&channel, client);
+            }
+        }
+    }
+
+    /// All has come that the listeners of `client` to `channel` are to hear.
+    fn depart(&mut self, channel: &Channel, client: ClientId) {
+        self.table.depart(channel, client);
+        let its = |listener: &Owned| listener.client == client;
+        self.note_left(channel, its);
+    }
+
+    fn note_left(&mut self, channel: &Channel, is_one: impl Fn(&Owned) -> bool) {
+        for (listener, other) in &self.listeners {
+            let is_leaving = self.hearing[&listener.id] == Hearing::Leaving;
+            if is_leaving && other == channel && is_one(listener) {
+                self.hearing.insert(listener.id, Hearing::Left);
+            }
+        }
+    }
+
+    /// Those to whom a message on `channel` is delivered now.
+    fn hear(&self, channel: &Channel) -> Vec<ListenerId> {
+        let listeners = self.table.listeners(channel.kind(), channel.name());
+        let listeners = listeners.iter().flat_map(|listeners| listeners.iter());
+        listeners.map(|(id, _)| *id).collect()
+    }
+
+    /// A message on any channel is delivered to those who are to hear it.
+    fn check_delivery(&self) {
+        for (listener, channel) in &self.listeners {
+            let is_heard = self.hear(channel).contains(&listener.id);
+            let is_left = self.hearing[&listener.id] == Hearing::Left;
+            assert_ne!(is_heard, is_left, "{listener:?} of {channel}");
+        }
     }
 
     fn obey(&mut self) {
@@ -186,7 +313,7 @@ impl World {
             return;
         };
         match told.step {
-            Step::Subscribe => self.confirm(&told.channel, told.registers),
+            Step::Subscribe | Step::Mark => self.confirm(&told.channel, told.registers),
             Step::Unsubscribe => self.unsubscribe(&told.channel),
         }
         self.answers.push((told, Answer::Done));
@@ -200,13 +327,13 @@ impl World {
             self.tell(channel, None);
         }
         let told = |id: ListenerId| match &confirmed {
-            Confirmed::Missed(gap, listeners) => {
-                let is_told = listeners.iter().any(|(other, _)| *other == id);
-                is_told.then_some(gap)
+            Confirmed::Missed(missed) => {
+                let is_told = missed.listeners.iter().any(|(other, _)| *other == id);
+                is_told.then_some(&missed.gap)
             }
             Confirmed::AsWanted | Confirmed::Differs => None,
         };
-        for (id, _) in self.listeners.iter().filter(|(_, other)| other == channel) {
+        for (Owned { id, .. }, _) in self.listeners.iter().filter(|(_, other)| other == channel) {
             match self.hearing[id] {
                 Hearing::LostAt(since) => {
                     assert_eq!(told(*id), Some(&Gap::new(channel, since, now)));
@@ -215,6 +342,11 @@ impl World {
                 // What was confirmed to another may be ended by what is on its way.
                 Hearing::NotYet if registers != Some(*id) => continue,
                 Hearing::NotYet => {}
+                Hearing::Leaving | Hearing::Again => continue,
+                Hearing::Left => {
+                    assert_eq!(told(*id), None, "it is to hear nothing more");
+                    continue;
+                }
             }
             self.hearing.insert(*id, Hearing::Yes);
         }
@@ -228,7 +360,7 @@ impl World {
             && self
                 .outbox
                 .front()
-                .is_some_and(|told| told.step == Step::Subscribe)
+                .is_some_and(|told| told.step != Step::Unsubscribe)
             && let Some(told) = self.outbox.pop_front()
         {
             self.answers.push((told, Answer::No));
@@ -250,6 +382,13 @@ impl World {
         if differs && answer == Answer::GivenUp {
             self.tell(&told.channel, None);
         }
+        if let Some(client) = told.leaves {
+            match answer {
+                Answer::Done => self.depart(&told.channel, client),
+                // As whoever waits for it does: again.
+                Answer::No | Answer::GivenUp => self.leave(client),
+            }
+        }
     }
 
     fn disconnect(&mut self, sent: usize) {
@@ -268,9 +407,15 @@ impl World {
     }
 
     fn lose(&mut self, now: SystemTime, is_lost: impl Fn(&Channel) -> bool) {
-        for (id, channel) in &self.listeners {
-            if is_lost(channel) && self.hearing[id] == Hearing::Yes {
-                self.hearing.insert(*id, Hearing::LostAt(now));
+        for (Owned { id, .. }, channel) in &self.listeners {
+            if is_lost(channel) {
+                let after = match self.hearing[id] {
+                    Hearing::Yes => Hearing::LostAt(now),
+                    // All that was sent has come.
+                    Hearing::Leaving => Hearing::Left,
+                    other => other,
+                };
+                self.hearing.insert(*id, after);
             }
         }
     }
@@ -288,8 +433,9 @@ impl World {
     /// What was refused is wanted still.
     fn retry(&mut self) -> bool {
         let mut told = false;
-        for (_, channel) in self.listeners.clone() {
-            if !self.server.contains(&channel) {
+        for (listener, channel) in self.listeners.clone() {
+            let has_left = matches!(self.hearing[&listener.id], Hearing::Leaving | Hearing::Left);
+            if !has_left && !self.server.contains(&channel) {
                 told |= self.tell(&channel, None);
             }
         }
@@ -343,16 +489,21 @@ proptest! {
         let mut world = World::new();
         for happening in happenings {
             world.happen(happening);
+            world.check_delivery();
         }
         world.calm_down();
-        let wanted: HashSet<_> = world.listeners.iter().map(|(_, channel)| channel.clone()).collect();
+        world.check_delivery();
+        let staying = world.listeners.iter();
+        let staying = staying.filter(|(listener, _)| world.hearing[&listener.id] != Hearing::Left);
+        let wanted: HashSet<_> = staying.map(|(_, channel)| channel.clone()).collect();
         prop_assert_eq!(&world.server, &wanted);
-        prop_assert!(world.hearing.values().all(|hearing| *hearing == Hearing::Yes));
-        for (id, channel) in world.listeners.clone() {
+        let ends = [Hearing::Yes, Hearing::Left, Hearing::Again];
+        prop_assert!(world.hearing.values().all(|hearing| ends.contains(hearing)));
+        for (_, channel) in world.listeners.clone() {
             prop_assert!(world.table.next_step(&channel).is_none());
-            let listeners = world.table.listeners(channel.kind(), channel.name()).unwrap();
-            prop_assert!(listeners.iter().any(|(other, _)| *other == id));
-            world.unregister(id);
+        }
+        for (listener, _) in world.listeners.clone() {
+            world.unregister(listener.id);
         }
         world.calm_down();
         prop_assert!(world.server.is_empty());

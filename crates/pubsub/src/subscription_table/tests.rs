@@ -15,8 +15,26 @@ fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
 }
 
+/// A listener of the client that is meant unless another is said.
+impl OfClient for &'static str {
+    fn client(&self) -> ClientId {
+        client(0)
+    }
+}
+
+fn client(number: usize) -> ClientId {
+    static IDS: LazyLock<Vec<ClientId>> =
+        LazyLock::new(|| (0..3).map(|_| ClientId::next()).collect());
+    IDS[number]
+}
+
 fn table() -> SubscriptionTable<&'static str> {
-    SubscriptionTable::new()
+    SubscriptionTable::new(false)
+}
+
+fn missed<L>(gap: Gap, listeners: Vec<(ListenerId, L)>) -> Missed<L> {
+    let listeners = Arc::new(listeners);
+    Missed { gap, listeners }
 }
 
 #[track_caller]
@@ -30,7 +48,9 @@ fn told(table: &mut SubscriptionTable<&'static str>, channel: &str, expected: St
 fn done(table: &mut SubscriptionTable<&'static str>, channel: &Channel) {
     let (step, number) = table.next_step(channel).unwrap();
     match step {
-        Step::Subscribe => assert_eq!(table.subscribed(channel, at(0)), Confirmed::AsWanted),
+        Step::Subscribe | Step::Mark => {
+            assert_eq!(table.subscribed(channel, at(0)), Confirmed::AsWanted)
+        }
         Step::Unsubscribe => assert!(!table.unsubscribed(channel, at(0))),
     }
     assert!(!table.settle(channel, number));
@@ -109,7 +129,7 @@ fn who_registers_before_an_end_that_was_given_up_shows_is_subscribed_again_and_k
     let confirmed = table.subscribed(&"c".into(), at(2));
     assert_eq!(
         confirmed,
-        Confirmed::Missed(Gap::new("c", at(1), at(2)), Arc::new(vec![(id(2), "two")]))
+        Confirmed::Missed(missed(Gap::new("c", at(1), at(2)), vec![(id(2), "two")]))
     );
 }
 
@@ -159,7 +179,7 @@ fn another_connection_is_told_of_every_channel_that_has_listeners() {
     assert_eq!(table.reconnected(), [Channel::new("c")]);
     assert_eq!(
         table.subscribed(&"c".into(), at(2)),
-        Confirmed::Missed(Gap::new("c", at(1), at(2)), Arc::new(vec![(id(1), "one")]))
+        Confirmed::Missed(missed(Gap::new("c", at(1), at(2)), vec![(id(1), "one")]))
     );
     assert_eq!(table.next_step(&"c".into()), None);
     assert_eq!(table.next_step(&"d".into()), None);
@@ -176,10 +196,9 @@ fn who_listened_when_the_connection_was_lost_has_missed_something() {
     // Another connection, which was lost before the server confirmed anything.
     table.disconnected(at(3));
     let gap = Gap::new(&channel, at(2), at(4));
-    let listeners = Arc::new(vec![(id(1), "one")]);
     assert_eq!(
         table.subscribed(&channel, at(4)),
-        Confirmed::Missed(gap, listeners)
+        Confirmed::Missed(missed(gap, vec![(id(1), "one")]))
     );
     assert_eq!(table.subscribed(&channel, at(5)), Confirmed::AsWanted);
 }
@@ -194,22 +213,35 @@ fn what_was_restored_and_missed_is_told_with_the_last_answer() {
     }
     table.disconnected(at(1));
     assert_eq!(table.reconnected().len(), 3);
-    let gap = |channel: &str, until| Gap::new(channel, at(1), at(until));
-    assert_eq!(table.note_gap(gap("1", 2)), None);
-    assert_eq!(table.restored(true), None);
-    // Lost again, before all were answered.
-    assert_eq!(table.disconnected(at(2)), [gap("1", 2)]);
-    assert_eq!(table.reconnected().len(), 3);
-    assert_eq!(table.note_gap(gap("2", 3)), None);
-    assert_eq!(table.restored(true), None);
-    assert_eq!(table.restored(false), None);
-    let restored = Restored {
-        channels: 2,
-        gaps: vec![gap("2", 3)],
+    let channel = |number: usize| Channel::new(number.to_string());
+    let listeners = |number| Arc::new(vec![(id(number), "one")]);
+    let gap = |number: usize, until| Missed {
+        gap: Gap::new(channel(number), at(1), at(until)),
+        listeners: listeners(number),
     };
-    assert_eq!(table.restored(true), Some(restored));
-    let later = gap("3", 4);
-    assert_eq!(table.note_gap(later.clone()), Some(later), "told at once");
+    assert_eq!(table.note_missed(gap(1, 2)), None);
+    assert_eq!(table.restored(&channel(1), true), None);
+    // Lost again, before all were answered.
+    assert_eq!(table.disconnected(at(2)), [gap(1, 2)]);
+    assert_eq!(table.reconnected().len(), 3);
+    assert_eq!(table.note_missed(gap(2, 3)), None);
+    assert_eq!(table.restored(&channel(2), true), None);
+    assert_eq!(table.restored(&channel(3), false), None);
+    let restored = Restored {
+        channels: vec![
+            (listeners(2), true),
+            (listeners(3), false),
+            (listeners(1), true),
+        ],
+        missed: vec![gap(2, 3)],
+    };
+    assert_eq!(table.restored(&channel(1), true), Some(restored));
+    let later = gap(3, 4);
+    assert_eq!(
+        table.note_missed(later.clone()),
+        Some(later),
+        "told at once"
+    );
     assert_eq!(table.disconnected(at(5)), []);
 }
 
@@ -245,10 +277,10 @@ fn a_subscription_that_the_server_ended_is_asked_for_again() {
     assert!(table.ended(&channel, at(2)));
     assert!(!table.ended(&Channel::shard("other"), at(2)));
     assert!(table.next_step(&channel).is_some());
-    let Confirmed::Missed(gap, _) = table.subscribed(&channel, at(3)) else {
+    let Confirmed::Missed(missed) = table.subscribed(&channel, at(3)) else {
         panic!("nothing was missed");
     };
-    assert_eq!(gap, Gap::new(&channel, at(2), at(3)));
+    assert_eq!(missed.gap, Gap::new(&channel, at(2), at(3)));
 }
 
 #[test]
@@ -275,9 +307,9 @@ fn all_of_a_channel_and_all_of_all() {
     table.add(&"c".into(), id(1), "one");
     table.add(&"c".into(), id(2), "two");
     table.add(&"d".into(), id(3), "three");
-    assert_eq!(table.remove_channel(&"c".into()), ["one", "two"]);
-    assert_eq!(table.remove_channel(&"c".into()), [""; 0]);
-    assert_eq!(table.remove_all(), ["three"]);
+    assert_eq!(table.remove_channel(&"c".into(), client(0)), ["one", "two"]);
+    assert_eq!(table.remove_channel(&"c".into(), client(0)), [""; 0]);
+    assert_eq!(table.into_listeners(), ["three"]);
 }
 
 #[test]
@@ -285,16 +317,20 @@ fn a_channel_that_is_left_is_unsubscribed_and_its_listeners_stay() {
     let mut table = table();
     table.add(&"c".into(), id(1), "one");
     done(&mut table, &"c".into());
-    assert_eq!(table.leave_all(), ["c".into()]);
+    assert_eq!(table.leave_all(client(0), false), ["c".into()]);
     let number = told(&mut table, "c", Step::Unsubscribe);
-    assert_eq!(table.leave_all(), ["c".into()], "not confirmed yet");
+    assert_eq!(
+        table.leave_all(client(0), false),
+        ["c".into()],
+        "not confirmed yet"
+    );
     // What comes before the confirmation is theirs.
     assert_eq!(table.listeners(ChannelKind::Plain, b"c").unwrap().len(), 1);
     assert!(!table.unsubscribed(&"c".into(), at(0)));
     assert!(!table.settle(&"c".into(), number));
     assert_eq!(table.next_step(&"c".into()), None);
-    assert!(table.leave_all().is_empty());
-    assert_eq!(table.all(), ["one"]);
+    assert!(table.leave_all(client(0), false).is_empty());
+    assert_eq!(table.all(client(0)), ["one"]);
     assert_eq!(table.remove(&"c".into(), id(1)), Some("one"));
     assert!(table.is_empty());
 }
@@ -304,10 +340,99 @@ fn a_channel_that_is_left_is_not_restored_and_has_no_gap() {
     let mut table = table();
     table.add(&"c".into(), id(1), "one");
     done(&mut table, &"c".into());
-    table.leave_all();
+    table.leave_all(client(0), false);
     table.disconnected(at(1));
     assert!(table.reconnected().is_empty());
     // Who comes later is another matter.
     table.add(&"c".into(), id(2), "two");
     done(&mut table, &"c".into());
+}
+
+/// A listener of some client.
+type Owned = (ClientId, &'static str);
+
+impl OfClient for Owned {
+    fn client(&self) -> ClientId {
+        self.0
+    }
+}
+
+/// Two clients listen to `c`, and the server knows.
+fn shared() -> SubscriptionTable<Owned> {
+    let mut table = SubscriptionTable::new(true);
+    for (number, name) in [(1, "one"), (2, "two")] {
+        table.add(&"c".into(), id(number), (client(number), name));
+    }
+    let (_, number) = table.next_step(&"c".into()).unwrap();
+    table.subscribed(&"c".into(), at(0));
+    table.settle(&"c".into(), number);
+    table
+}
+
+#[test]
+fn a_client_that_closes_takes_its_listeners_along_and_no_others() {
+    let mut table = shared();
+    let one = (client(1), "one");
+    assert_eq!(table.remove_client(client(1)), (vec![one], vec![]));
+    assert_eq!(table.next_step(&"c".into()), None);
+    assert_eq!(table.remove_channel(&"c".into(), client(1)), []);
+    let two = (client(2), "two");
+    let told = vec![Channel::new("c")];
+    assert_eq!(table.remove_client(client(2)), (vec![two], told));
+    let (step, number) = table.next_step(&"c".into()).unwrap();
+    assert_eq!(step, Step::Unsubscribe);
+    table.unsubscribed(&"c".into(), at(1));
+    table.settle(&"c".into(), number);
+    assert!(table.is_empty());
+}
+
+#[test]
+fn a_client_that_leaves_hears_what_was_sent_until_then_while_others_stay() {
+    let mut table = shared();
+    assert_eq!(table.leave_all(client(1), false), ["c".into()]);
+    let (step, number) = table.next_step(&"c".into()).unwrap();
+    assert_eq!(step, Step::Mark, "the answer tells where it stands");
+    let heard_by = |table: &SubscriptionTable<Owned>| {
+        let listeners = table.listeners(ChannelKind::Plain, b"c").unwrap();
+        listeners.iter().map(|(id, _)| *id).collect::<Vec<_>>()
+    };
+    assert_eq!(heard_by(&table), [id(1), id(2)]);
+    assert_eq!(table.subscribed(&"c".into(), at(1)), Confirmed::AsWanted);
+    assert!(!table.settle(&"c".into(), number));
+    table.depart(&"c".into(), client(1));
+    assert_eq!(heard_by(&table), [id(2)]);
+    assert_eq!(table.next_step(&"c".into()), None);
+    assert!(table.leave_all(client(1), false).is_empty());
+    assert_eq!(
+        table.all(client(1)),
+        [(client(1), "one")],
+        "registered still"
+    );
+    assert!(table.remove(&"c".into(), id(1)).is_some());
+}
+
+#[test]
+fn who_has_left_misses_nothing_and_who_stays_does() {
+    let mut table = shared();
+    table.leave_all(client(1), false);
+    table.disconnected(at(1));
+    assert_eq!(table.reconnected(), [Channel::new("c")]);
+    let two = (id(2), (client(2), "two"));
+    assert_eq!(
+        table.subscribed(&"c".into(), at(2)),
+        Confirmed::Missed(missed(Gap::new("c", at(1), at(2)), vec![two]))
+    );
+    table.remove_client(client(1));
+    table.remove_client(client(2));
+}
+
+#[test]
+fn what_a_closed_client_has_missed_is_told_to_nobody() {
+    let mut table = shared();
+    table.disconnected(at(1));
+    table.remove_client(client(1));
+    table.remove_client(client(2));
+    assert!(table.is_empty());
+    table.add(&"c".into(), id(3), (client(0), "three"));
+    assert_eq!(table.subscribed(&"c".into(), at(2)), Confirmed::AsWanted);
 }

@@ -144,6 +144,28 @@ impl Queue {
         self.fetched = now;
     }
 
+    /// Takes out, to fail them, the requests of clients that were closed and wait no more.
+    pub(super) fn cut(&mut self) -> VecDeque<Request> {
+        let mut cut = VecDeque::new();
+        if !self.requests.iter().any(Request::is_cut) {
+            return cut;
+        }
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut rest = self.bytes.as_slice();
+        for request in std::mem::take(&mut self.requests) {
+            let (own, after) = rest.split_at_checked(request.size()).unwrap_or((rest, &[]));
+            rest = after;
+            if request.is_cut() {
+                cut.push_back(request);
+            } else {
+                bytes.extend_from_slice(own);
+                self.requests.push_back(request);
+            }
+        }
+        self.bytes = bytes;
+        cut
+    }
+
     /// Puts back, to be sent first, what was taken out and not sent. The driver has `in_flight` more.
     pub(super) fn give_back(&mut self, unsent: Unsent, in_flight: usize) {
         self.fetched = in_flight;

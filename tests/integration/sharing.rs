@@ -66,11 +66,7 @@ fn a_hundred_scripts_have_one_connection_and_one_more_that_subscribes() {
             assert_eq!(client.publish("nobody", "x").unwrap(), 0);
             assert!(host.manager.unload_script(script).is_clean());
         }
-        assert_eq!(
-            host.connections().len(),
-            0,
-            "as soon as the last one is unloaded"
-        );
+        host.expect_connections(0);
         assert_eq!(host.manager.resources().alive_tasks(), at_rest);
     }
 }

@@ -76,6 +76,8 @@ mod sharing;
 mod sharing_closing;
 mod sharing_listeners;
 mod sharing_storm;
+mod snapshots;
+mod snapshots_of_many;
 mod threads;
 mod transactions;
 mod unload;

@@ -103,10 +103,11 @@ fn what_a_callback_logs_says_whose_it_is_wherever_it_runs() {
     let manager = RedisManager::new().unwrap();
     let script = manager.load_script("callbacks").unwrap();
     let client: RedisPubSubClient = manager.open(&script, TestServer::shared().url()).unwrap();
-    let own = client.clone();
+    let own: RedisCommandClient = manager.open(&script, TestServer::shared().url()).unwrap();
     let sync = client.register_listener("spans-sync", move |_: &Message| {
         tracing::info!("heard by a thread");
-        own.publish("spans-other", "a-secret")?;
+        own.commands()
+            .publish::<_, _, ()>("spans-other", "a-secret")?;
         Ok(())
     });
     let sync = sync.unwrap();

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use redis_manager_core::ScriptRedisClient;
 use redis_manager_core::redis::aio::ConnectionLike;
 use redis_manager_core::redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis_manager_core::route::upper_name;
 
 use crate::RedisCommandClient;
+use crate::call_span::{call_span, inside};
 
 /// A handle to the asynchronous commands of a [`RedisCommandClient`].
 ///
@@ -28,7 +31,8 @@ impl RedisAsyncCommands {
 
 impl ConnectionLike for RedisAsyncCommands {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move { Ok(self.client.request(cmd).await?) })
+        let span = call_span(self.client.context(), || upper_name(cmd));
+        inside(span, || async move { Ok(self.client.request(cmd).await?) })
     }
 
     fn req_packed_commands<'a>(
@@ -38,7 +42,10 @@ impl ConnectionLike for RedisAsyncCommands {
         _offset: usize,
         _count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move { Ok(self.client.request_pipeline(pipeline).await?) })
+        let span = call_span(self.client.context(), || "pipeline");
+        inside(span, || async move {
+            Ok(self.client.request_pipeline(pipeline).await?)
+        })
     }
 
     fn get_db(&self) -> i64 {

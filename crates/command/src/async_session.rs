@@ -8,7 +8,9 @@ use redis_manager_core::redis::aio::ConnectionLike;
 use redis_manager_core::redis::{
     Cmd, FromRedisValue, Pipeline, RedisFuture, ToRedisArgs, Value, pipe,
 };
+use redis_manager_core::route::upper_name;
 
+use crate::call_span::{call_span, inside};
 use crate::lease::Lease;
 
 /// The asynchronous twin of [`RedisSession`](crate::RedisSession).
@@ -74,7 +76,8 @@ impl RedisAsyncSession {
 
 impl ConnectionLike for RedisAsyncSession {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move { Ok(self.lease.request(cmd).await?) })
+        let span = call_span(self.lease.context(), || upper_name(cmd));
+        inside(span, || async move { Ok(self.lease.request(cmd).await?) })
     }
 
     fn req_packed_commands<'a>(
@@ -84,7 +87,10 @@ impl ConnectionLike for RedisAsyncSession {
         _offset: usize,
         _count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move { Ok(self.lease.request_pipeline(pipeline).await?) })
+        let span = call_span(self.lease.context(), || "pipeline");
+        inside(span, || async move {
+            Ok(self.lease.request_pipeline(pipeline).await?)
+        })
     }
 
     fn get_db(&self) -> i64 {

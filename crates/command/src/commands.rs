@@ -4,9 +4,12 @@ use std::fmt;
 
 use redis_manager_core::redis::{Cmd, ConnectionLike, RedisResult, Value};
 use redis_manager_core::request_bytes::{unpack_command, unpack_pipeline};
+use redis_manager_core::route::upper_name;
 use redis_manager_core::{ClientState, ScriptRedisClient, wait};
+use tracing::Span;
 
 use crate::RedisCommandClient;
+use crate::call_span::call_span;
 
 /// A handle to the blocking commands of a [`RedisCommandClient`].
 ///
@@ -39,10 +42,14 @@ impl ConnectionLike for RedisCommands {
         count: usize,
     ) -> RedisResult<Vec<Value>> {
         let pipeline = unpack_pipeline(cmd, offset, count)?;
+        let span = call_span(self.client.context(), || "pipeline");
+        let _entered = span.as_ref().map(Span::enter);
         Ok(wait(self.client.request_pipeline(&pipeline))??)
     }
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
+        let span = call_span(self.client.context(), || upper_name(cmd));
+        let _entered = span.as_ref().map(Span::enter);
         Ok(wait(self.client.request(cmd))??)
     }
 

@@ -140,6 +140,10 @@ impl Lease {
             .with_delivery(Delivery::Replied))
     }
 
+    pub(crate) fn context(&self) -> &ClientContext {
+        &self.context
+    }
+
     pub(crate) fn database(&self) -> i64 {
         self.context.uri().database().into()
     }

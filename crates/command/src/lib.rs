@@ -18,6 +18,7 @@
 
 mod async_commands;
 mod async_session;
+mod call_span;
 mod client;
 mod commands;
 mod condition;

@@ -7,8 +7,11 @@ use redis_manager_core::redis::{
     Cmd, ConnectionLike, FromRedisValue, Pipeline, RedisResult, ToRedisArgs, Value, pipe,
 };
 use redis_manager_core::request_bytes::{unpack_command, unpack_pipeline};
+use redis_manager_core::route::upper_name;
 use redis_manager_core::{Result, wait};
+use tracing::Span;
 
+use crate::call_span::call_span;
 use crate::lease::Lease;
 
 /// A connection that nobody else uses until it is dropped, for transactions with WATCH, for SELECT and
@@ -73,10 +76,14 @@ impl ConnectionLike for RedisSession {
         count: usize,
     ) -> RedisResult<Vec<Value>> {
         let pipeline = unpack_pipeline(cmd, offset, count)?;
+        let span = call_span(self.lease.context(), || "pipeline");
+        let _entered = span.as_ref().map(Span::enter);
         Ok(wait(self.lease.request_pipeline(&pipeline))??)
     }
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
+        let span = call_span(self.lease.context(), || upper_name(cmd));
+        let _entered = span.as_ref().map(Span::enter);
         Ok(wait(self.lease.request(cmd))??)
     }
 

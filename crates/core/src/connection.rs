@@ -3,7 +3,6 @@
 mod aborted_transaction;
 mod backoff;
 mod busy_poll;
-mod call_span;
 mod carrier;
 mod carriers;
 mod confirmation;
@@ -32,7 +31,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use redis::{Cmd, Pipeline, Value};
-use tracing::Instrument;
 
 use crate::namespace::{Guard, ReplyShape};
 use crate::route::{Route, route, route_pipeline, upper_name};
@@ -40,7 +38,6 @@ use crate::{
     Channel, ClientContext, ClientOptions, Deadline, Delivery, Error, ErrorKind, RedisUri, Result,
     Waiting, wait,
 };
-use call_span::{call_span, is_wanted};
 use learning::learn_commands;
 use link::{Link, all, value};
 use subscription::Subscription;
@@ -175,10 +172,6 @@ impl Connection {
         let mut shape = None;
         let left = self.leave(guard, cmd, deadline, &mut shape);
         let outcome = match left {
-            Ok(ticket) if is_wanted() => {
-                let span = call_span(&self.context, upper_name(cmd));
-                Box::pin(value(cmd, ticket)).instrument(span).await
-            }
             Ok(ticket) => value(cmd, ticket).await,
             Err(error) => Err(error),
         };
@@ -275,13 +268,7 @@ impl Connection {
             let ticket = self.link.pipeline(pipeline, in_flight)?;
             all(ticket.await?, commands).await
         };
-        let outcome = if is_wanted() {
-            let span = call_span(&self.context, "pipeline");
-            Box::pin(call).instrument(span).await
-        } else {
-            call.await
-        };
-        outcome.map_err(|error| self.name(error, "pipeline"))
+        call.await.map_err(|error| self.name(error, "pipeline"))
     }
 
     /// Leaves a subscription to `channel` to be sent, after all that was left before. Does not wait.

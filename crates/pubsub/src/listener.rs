@@ -154,7 +154,6 @@ impl Listener {
 
     /// Queues the messages of `burst`. Called on an I/O thread.
     pub(crate) fn deliver(self: &Arc<Self>, burst: &Burst) {
-        self.context.note_heard(burst.messages().len());
         let pushed = self.enqueue(|queue| {
             let before = queue.dropped();
             (queue.push(burst), queue.dropped() - before)
@@ -162,6 +161,7 @@ impl Listener {
         let Some((totals, dropped)) = pushed else {
             return;
         };
+        self.context.note_heard(burst.messages().len());
         if dropped > 0 {
             self.context.note_dropped(dropped);
         }

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
 
 use super::busy_poll::BusyPoll;
-use super::call_span::{call_span, is_wanted};
 use super::driver::Driver;
 use super::handshake::greet;
 use super::has_no_reply;
@@ -128,13 +126,8 @@ impl ExclusiveConnection {
             let left = self.wire.put(cmd, admitted?)?;
             value(cmd, Ticket::new(&*self.wire, left)).await
         };
-        let outcome = if is_wanted() {
-            let span = call_span(&self.context, upper_name(cmd));
-            Box::pin(call).instrument(span).await
-        } else {
-            call.await
-        };
-        outcome.map_err(|error| self.name(error, upper_name(cmd)))
+        call.await
+            .map_err(|error| self.name(error, upper_name(cmd)))
     }
 
     /// Sends `pipeline` in one write and completes with its replies: one a command, or for an atomic
@@ -192,13 +185,7 @@ impl ExclusiveConnection {
             let ticket = Ticket::new(&*self.wire, left);
             all(ticket.await?, pipeline.len()).await
         };
-        let outcome = if is_wanted() {
-            let span = call_span(&self.context, "pipeline");
-            Box::pin(call).instrument(span).await
-        } else {
-            call.await
-        };
-        outcome.map_err(|error| self.name_pipeline(error))
+        call.await.map_err(|error| self.name_pipeline(error))
     }
 
     /// Whether it can carry a command still, as far as is known.

@@ -27,8 +27,8 @@ fn listeners_of_each_kind_hear_their_own_channels_by_their_short_names() {
         let (function, by_pattern) = hearing();
         client.register_pattern_listener("n*", function).unwrap();
 
-        assert_eq!(publish_from_outside("news".to_owned(), "of another"), 0);
-        assert_eq!(subscribers(&format!("{prefix}news")), 1);
+        assert_eq!(publish_from_outside("news", "of another"), 0);
+        assert_eq!(subscribers(format!("{prefix}news")), 1);
         assert_eq!(client.publish("news", "hello").unwrap(), 2);
         for message in [next(&one), next(&two), next_of(&mut stream)] {
             assert_eq!(message, Message::new("news", "hello"));
@@ -39,7 +39,7 @@ fn listeners_of_each_kind_hear_their_own_channels_by_their_short_names() {
         );
 
         assert_eq!(client.unregister_listeners("news").unwrap(), 3);
-        assert_eq!(subscribers(&format!("{prefix}news")), 0);
+        assert_eq!(subscribers(format!("{prefix}news")), 0);
         assert_eq!(client.publish("news", "still").unwrap(), 1);
         assert_eq!(next(&by_pattern).payload_str().unwrap(), "still");
     }
@@ -77,7 +77,7 @@ fn of_the_channels_of_others_nothing_is_told() {
     let counts: Vec<(String, i64)> = from(pubsub(&["NUMSUB", "mine", "secret"]));
     assert_eq!(counts, [("mine".to_owned(), 1), ("secret".to_owned(), 0)]);
     assert_eq!(other.publish("secret", "x").unwrap(), 0);
-    assert_eq!(subscribers(&format!("{prefix}mine")), 1);
+    assert_eq!(subscribers(format!("{prefix}mine")), 1);
 }
 
 fn from<T: redis_manager::redis::FromRedisValue>(

@@ -192,6 +192,10 @@ fn assert_all_keys_have_it(call: &[String], sent: &Line) -> bool {
 }
 
 #[test]
+#[allow(
+    clippy::print_stdout,
+    reason = "who wants to know sees what became of each"
+)]
 fn every_command_of_this_server_maps_all_its_keys_or_is_refused() {
     let recorder = Recorder::start();
     let host = allowed(ScriptOptions::default().with_key_prefix(PREFIX.parse().unwrap()));

@@ -190,16 +190,15 @@ impl Connection {
         deadline: Deadline,
         shape: &mut Option<ReplyShape>,
     ) -> Result<Ticket<&Wire>> {
-        let mapped = match guard {
-            None => None,
-            Some(guard) => {
-                let mapped = guard.map(cmd)?;
-                *shape = mapped.shape;
-                mapped.cmd
-            }
+        let Some(guard) = guard else {
+            let in_flight = self.context.admit_commands_until(1, deadline)?;
+            return self.link.command(cmd, None, in_flight);
         };
+        let mapped = guard.map(cmd)?;
+        *shape = mapped.shape;
         let in_flight = self.context.admit_commands_until(1, deadline)?;
-        self.link.command(mapped.as_ref().unwrap_or(cmd), in_flight)
+        let prefix = guard.packed_prefix(&mapped.form);
+        self.link.command(mapped.form.cmd(cmd), prefix, in_flight)
     }
 
     async fn learn(&self, deadline: Deadline) -> Result<()> {
@@ -254,7 +253,10 @@ impl Connection {
             let learnt = Box::pin(self.learn(deadline)).await;
             learnt.map_err(|error| self.name(error, "pipeline"))?;
         }
-        let refused = |error: Error| error.with_client(self.context.client_id());
+        let refused = |error: Error| {
+            let command = error.command().unwrap_or("pipeline").to_owned();
+            self.name(error, command)
+        };
         let mapped = guard.map_pipeline(pipeline).map_err(refused)?;
         let sent = mapped.pipeline.as_ref().unwrap_or(pipeline);
         let replies = self.send_pipeline(sent, deadline).await?;

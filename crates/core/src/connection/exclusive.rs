@@ -20,7 +20,7 @@ use super::ticket::Ticket;
 use super::wire::Wire;
 use crate::namespace::{Guard, QueuedReplies};
 use crate::route::upper_name;
-use crate::{ClientContext, Deadline, Error, ErrorKind, InFlight, ReplayFilter, Result};
+use crate::{ClientContext, Deadline, Error, ErrorKind, InFlight, KeyPrefix, ReplayFilter, Result};
 
 /// A connection for one caller at a time, who may change it or let it block. It carries any command, so its
 /// owner looks at [`session_effect`](crate::route::session_effect) first.
@@ -78,12 +78,14 @@ impl ExclusiveConnection {
     /// [`ErrorKind::Timeout`] at `deadline`, [`ErrorKind::Closed`] and [`ErrorKind::Disconnected`].
     /// [`Error::delivery`] says whether the server may have run it.
     pub async fn request_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
-        if let Some(guard) = self.context.guard() {
-            let outcome = self.request_guarded(guard, cmd, deadline).await;
-            return outcome.map_err(|error| self.name(error, upper_name(cmd)));
-        }
-        let admitted = self.context.admit_commands_until(1, deadline);
-        self.request_admitted(cmd, admitted).await
+        let outcome = match self.context.guard() {
+            Some(guard) => self.request_guarded(guard, cmd, deadline).await,
+            None => {
+                let admitted = self.context.admit_commands_until(1, deadline);
+                self.request_admitted(cmd, None, admitted).await
+            }
+        };
+        outcome.map_err(|error| self.name(error, upper_name(cmd)))
     }
 
     async fn request_guarded(&self, guard: &Guard, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
@@ -91,8 +93,8 @@ impl ExclusiveConnection {
         let mapped = guard.map(cmd)?;
         let admitted = self.context.admit_commands_until(1, deadline)?;
         self.queued.lock().sent([mapped.shape]);
-        let sent = mapped.cmd.as_ref().unwrap_or(cmd);
-        let reply = self.request_admitted(sent, Ok(admitted)).await?;
+        let (sent, prefix) = (mapped.form.cmd(cmd), guard.packed_prefix(&mapped.form));
+        let reply = self.request_admitted(sent, prefix, Ok(admitted)).await?;
         if cmd.is_no_response() {
             return Ok(reply);
         }
@@ -116,18 +118,21 @@ impl ExclusiveConnection {
     /// As [`request_async`](Self::request_async).
     pub async fn ping_async(&self, deadline: Deadline) -> Result<()> {
         let admitted = self.context.admit_until(deadline);
-        let reply = self.request_admitted(&redis::cmd("PING"), admitted).await?;
+        let ping = redis::cmd("PING");
+        let reply = self.request_admitted(&ping, None, admitted).await;
+        let reply = reply.map_err(|error| self.name(error, "PING"))?;
         reply.extract_error()?;
         Ok(())
     }
 
-    async fn request_admitted(&self, cmd: &Cmd, admitted: Result<InFlight>) -> Result<Value> {
-        let call = async {
-            let left = self.wire.put(cmd, admitted?)?;
-            value(cmd, Ticket::new(&*self.wire, left)).await
-        };
-        call.await
-            .map_err(|error| self.name(error, upper_name(cmd)))
+    async fn request_admitted(
+        &self,
+        cmd: &Cmd,
+        prefix: Option<&KeyPrefix>,
+        admitted: Result<InFlight>,
+    ) -> Result<Value> {
+        let left = self.wire.put_prefixed(cmd, prefix, admitted?)?;
+        value(cmd, Ticket::new(&*self.wire, left)).await
     }
 
     /// Sends `pipeline` in one write and completes with its replies: one a command, or for an atomic
@@ -144,11 +149,18 @@ impl ExclusiveConnection {
         if has_no_reply(pipeline) {
             return Ok(Vec::new());
         }
-        if let Some(guard) = self.context.guard() {
-            let outcome = self.request_guarded_pipeline(guard, pipeline, deadline);
-            return outcome.await.map_err(|error| self.name_pipeline(error));
-        }
-        self.send_pipeline(pipeline, deadline).await
+        let outcome = match self.context.guard() {
+            Some(guard) => {
+                let call = self.request_guarded_pipeline(guard, pipeline, deadline);
+                call.await
+            }
+            None => self.send_pipeline(pipeline, deadline).await,
+        };
+        outcome.map_err(|error| {
+            // That of one command of it names that.
+            let command = error.command().unwrap_or("pipeline").to_owned();
+            self.name(error, command)
+        })
     }
 
     async fn request_guarded_pipeline(
@@ -177,27 +189,17 @@ impl ExclusiveConnection {
     }
 
     async fn send_pipeline(&self, pipeline: &Pipeline, deadline: Deadline) -> Result<Vec<Value>> {
-        let call = async {
-            let in_flight = self
-                .context
-                .admit_commands_until(pipeline.len(), deadline)?;
-            let left = self.wire.put_pipeline(pipeline, in_flight)?;
-            let ticket = Ticket::new(&*self.wire, left);
-            all(ticket.await?, pipeline.len()).await
-        };
-        call.await.map_err(|error| self.name_pipeline(error))
+        let commands = pipeline.len();
+        let in_flight = self.context.admit_commands_until(commands, deadline)?;
+        let left = self.wire.put_pipeline(pipeline, in_flight)?;
+        let ticket = Ticket::new(&*self.wire, left);
+        all(ticket.await?, commands).await
     }
 
     /// Whether it can carry a command still, as far as is known.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.wire.outbox().is_up()
-    }
-
-    /// Names the pipeline, unless the error is of one command of it.
-    fn name_pipeline(&self, error: Error) -> Error {
-        let command = error.command().unwrap_or("pipeline").to_owned();
-        self.name(error, command)
     }
 
     fn name(&self, error: Error, command: impl Into<String>) -> Error {

@@ -13,7 +13,7 @@ use super::subscription::Subscription;
 use super::supervisor::{Supervisor, in_time};
 use super::ticket::Ticket;
 use super::wire::Wire;
-use crate::{ClientContext, Error, ErrorKind, InFlight, Protocol, Result, Waiting};
+use crate::{ClientContext, Error, ErrorKind, InFlight, KeyPrefix, Protocol, Result, Waiting};
 
 #[derive(Clone)]
 pub(super) struct Link {
@@ -104,8 +104,14 @@ impl Link {
         self.commands.outbox().protocol()
     }
 
-    pub(super) fn command(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Ticket<&Wire>> {
-        let left = self.commands.put(cmd, in_flight)?;
+    /// Leaves `cmd`, with `prefix` before its first argument.
+    pub(super) fn command(
+        &self,
+        cmd: &Cmd,
+        prefix: Option<&KeyPrefix>,
+        in_flight: InFlight,
+    ) -> Result<Ticket<&Wire>> {
+        let left = self.commands.put_prefixed(cmd, prefix, in_flight)?;
         Ok(Ticket::new(&*self.commands, left))
     }
 

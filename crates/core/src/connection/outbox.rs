@@ -21,8 +21,10 @@ use super::reply::Expected;
 use super::request::{Request, RequestKind, cut_off};
 use super::subscription::Subscription;
 use super::verdict::Verdict;
+use crate::namespace::prefix_first_argument;
 use crate::{
-    ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, ReplayFilter, Result, Waiting,
+    ClientOptions, Delivery, DisconnectedBehavior, Error, InFlight, KeyPrefix, ReplayFilter,
+    Result, Waiting,
 };
 use leadership::Leadership;
 use queue::{Limits, Queue};
@@ -106,7 +108,19 @@ impl Outbox {
     }
 
     /// Leaves one command.
+    #[cfg(test)]
     pub(super) fn put(&self, cmd: &Cmd, in_flight: InFlight, leading: Leading) -> Result<Left> {
+        self.put_prefixed(cmd, None, in_flight, leading)
+    }
+
+    /// Leaves one command, with `prefix` before its first argument.
+    pub(super) fn put_prefixed(
+        &self,
+        cmd: &Cmd,
+        prefix: Option<&KeyPrefix>,
+        in_flight: InFlight,
+        leading: Leading,
+    ) -> Result<Left> {
         let kind = RequestKind {
             expected: Expected::One,
             subscription: None,
@@ -114,7 +128,13 @@ impl Outbox {
             is_unattended: cmd.is_no_response(),
             is_replayed: self.replay.allows(cmd),
         };
-        self.leave(kind, leading, |bytes| cmd.write_packed_command(bytes))
+        self.leave(kind, leading, |bytes| {
+            let start = bytes.len();
+            cmd.write_packed_command(bytes);
+            if let Some(prefix) = prefix {
+                prefix_first_argument(bytes, start, cmd, prefix.as_bytes());
+            }
+        })
     }
 
     /// Leaves a change of what the connection is subscribed to.

@@ -8,7 +8,7 @@ use super::driver::{Driver, Lost};
 use super::outbox::{Leading, Left, Outbox};
 use super::shared_driver::{SharedDriver, Turn};
 use crate::wait::is_io_thread;
-use crate::{Error, InFlight, Result};
+use crate::{Error, InFlight, KeyPrefix, Result};
 
 /// An outbox, also while there is no connection, and the driver that empties it while there is one.
 pub(super) struct Wire {
@@ -33,12 +33,22 @@ impl Wire {
 
     /// Leaves one command.
     pub(super) fn put(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Left> {
+        self.put_prefixed(cmd, None, in_flight)
+    }
+
+    /// Leaves one command, with `prefix` before its first argument.
+    pub(super) fn put_prefixed(
+        &self,
+        cmd: &Cmd,
+        prefix: Option<&KeyPrefix>,
+        in_flight: InFlight,
+    ) -> Result<Left> {
         // One that nobody waits for is sent by nobody either.
         let leading = match cmd.is_no_response() {
             true => Leading::Never,
             false => self.leading(),
         };
-        self.outbox.put(cmd, in_flight, leading)
+        self.outbox.put_prefixed(cmd, prefix, in_flight, leading)
     }
 
     /// Leaves a pipeline, whose bytes stay together.

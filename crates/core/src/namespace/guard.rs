@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::mapping::Mapped;
+use super::mapping::{Form, Mapped};
 use super::{CommandName, CommandTable, DeniedCommands, KeyPrefix, ReplyShape};
 use crate::route::{argument, upper_name};
 use crate::{Delivery, Error, ErrorKind, Result};
@@ -81,7 +81,7 @@ impl Guard {
         }
         match &self.namespace {
             None => Ok(Mapped {
-                cmd: None,
+                form: Form::Same,
                 shape: None,
             }),
             Some(namespace) => {
@@ -89,6 +89,14 @@ impl Guard {
                 let table = table.ok_or_else(|| refused(cmd, "the server was not asked yet"))?;
                 table.map(&namespace.prefix, name, cmd)
             }
+        }
+    }
+
+    /// What is put before the first argument of a command of this form when it is packed.
+    pub(crate) fn packed_prefix(&self, form: &Form) -> Option<&KeyPrefix> {
+        match form {
+            Form::PrefixFirst => self.prefix(),
+            Form::Same | Form::Other(_) => None,
         }
     }
 
@@ -107,10 +115,10 @@ impl Guard {
         let mut mapped = Pipeline::with_capacity(pipeline.len());
         let mut shapes = Vec::with_capacity(pipeline.len());
         for cmd in pipeline.cmd_iter() {
-            let Mapped { cmd: other, shape } = self.map(cmd)?;
+            let Mapped { form, shape } = self.map(cmd)?;
             shapes.push(shape);
-            if self.namespace.is_some() {
-                mapped.add_command(other.unwrap_or_else(|| cmd.clone()));
+            if let Some(prefix) = self.prefix() {
+                mapped.add_command(form.into_cmd(prefix, cmd));
             }
         }
         if is_atomic {

@@ -15,10 +15,39 @@ use crate::{Delivery, Error, ErrorKind, Result};
 /// A command under a key prefix.
 #[derive(Debug)]
 pub(crate) struct Mapped {
-    /// `None` if it is the same as without.
-    pub(crate) cmd: Option<Cmd>,
+    pub(crate) form: Form,
     /// Where names come back that lose the prefix.
     pub(crate) shape: Option<ReplyShape>,
+}
+
+/// How a command is to be sent.
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// As it is.
+    Same,
+    /// With the prefix before its first argument alone. So it is with most, which are not written twice therefore.
+    PrefixFirst,
+    /// So instead.
+    Other(Box<Cmd>),
+}
+
+impl Form {
+    /// The command to send for `cmd`, without a prefix that is put before its first argument when it is packed.
+    pub(crate) fn cmd<'a>(&'a self, cmd: &'a Cmd) -> &'a Cmd {
+        match self {
+            Self::Same | Self::PrefixFirst => cmd,
+            Self::Other(other) => other,
+        }
+    }
+
+    /// The command to send for `cmd`, written out.
+    pub(crate) fn into_cmd(self, prefix: &KeyPrefix, cmd: &Cmd) -> Cmd {
+        match self {
+            Self::Same => cmd.clone(),
+            Self::PrefixFirst => rewrite(prefix, cmd, Tail::Nothing, |index| index == 1),
+            Self::Other(other) => *other,
+        }
+    }
 }
 
 impl CommandTable {
@@ -35,15 +64,13 @@ impl CommandTable {
         let mapped = match &entry.action {
             Action::First => match cmd.args_iter().len() {
                 0 | 1 => Err(NO_KEY.to_owned()),
-                _ => Ok(Some(rewrite(prefix, cmd, Tail::Nothing, |index| {
-                    index == 1
-                }))),
+                _ => Ok(Form::PrefixFirst),
             },
             _ => entry.map(prefix, cmd),
         };
         match mapped {
-            Ok(cmd) => Ok(Mapped {
-                cmd,
+            Ok(form) => Ok(Mapped {
+                form,
                 shape: entry.shape,
             }),
             Err(reason) => Err(refusal(prefix, cmd, &reason)),
@@ -56,8 +83,8 @@ impl CommandTable {
         written.set_no_response(cmd.is_no_response());
         let mapped = self.map(prefix, name, &written)?;
         Ok(Mapped {
-            cmd: Some(mapped.cmd.unwrap_or(written)),
-            ..mapped
+            form: Form::Other(Box::new(mapped.form.into_cmd(prefix, &written))),
+            shape: mapped.shape,
         })
     }
 }
@@ -65,14 +92,15 @@ impl CommandTable {
 const NO_KEY: &str = "it has no key";
 
 impl Entry {
-    fn map(&self, prefix: &KeyPrefix, cmd: &Cmd) -> Result<Option<Cmd>, String> {
-        match &self.action {
-            Action::Free => Ok(None),
-            Action::First => Err(NO_KEY.to_owned()),
-            Action::Keys(specs) => map_keys(prefix, cmd, specs).map(Some),
-            Action::Parsed(parser) => map_parsed(prefix, cmd, *parser).map(Some),
-            Action::Refused(reason) => Err((*reason).to_owned()),
-        }
+    fn map(&self, prefix: &KeyPrefix, cmd: &Cmd) -> Result<Form, String> {
+        let other = match &self.action {
+            Action::Free => return Ok(Form::Same),
+            Action::First => return Err(NO_KEY.to_owned()),
+            Action::Keys(specs) => map_keys(prefix, cmd, specs)?,
+            Action::Parsed(parser) => map_parsed(prefix, cmd, *parser)?,
+            Action::Refused(reason) => return Err((*reason).to_owned()),
+        };
+        Ok(Form::Other(Box::new(other)))
     }
 }
 

@@ -409,3 +409,23 @@ fn snapshot_id(client: &impl ScriptRedisClient) -> u64 {
     let id = client.client_id().to_string();
     id.trim_start_matches('#').parse().unwrap()
 }
+
+#[test]
+fn clients_that_share_a_connection_are_told_by_its_number_and_each_has_its_own_figures() {
+    let host = counting();
+    let options = ClientOptions::builder().shared(true).build().unwrap();
+    let clients = [(); 2].map(|()| host.open_with::<RedisCommandClient>(options.clone()));
+    let own: RedisCommandClient = host.open(Protocol::Resp3);
+    let key = unique("shared");
+    for (client, calls) in clients.iter().zip([2, 5]) {
+        for _ in 0..calls {
+            client.commands().set::<_, _, ()>(&key, 1).unwrap();
+        }
+    }
+    let [one, other] = clients.each_ref().map(ScriptRedisClient::snapshot);
+    assert!(one.shares.is_some());
+    assert_eq!(one.shares, other.shares);
+    assert_eq!(own.snapshot().shares, None);
+    let commands = [one, other].map(|client| client.statistics.unwrap().commands);
+    assert_eq!(commands, [2, 5]);
+}

@@ -30,9 +30,11 @@ pub struct ClientSnapshot {
     /// How long ago it was opened, in whole milliseconds.
     #[serde(with = "humantime_serde")]
     pub age: Duration,
+    /// The connection that it shares, as a number that all have who share it; `None` if it has one of its own.
+    pub shares: Option<u64>,
     /// Calls that are not answered yet.
     pub in_flight: usize,
-    /// Requests that wait to be sent.
+    /// Requests that wait to be sent; on a connection that is shared, those of all who share it.
     pub requests: Waiting,
     /// The connections behind `session()`, or a BASIC client's pool.
     pub sessions: PoolSnapshot,

@@ -54,6 +54,9 @@ impl ClientContext {
                 _ => None,
             },
             age: std::time::Duration::from_millis(millis),
+            shares: self
+                .membership()
+                .map(|membership| membership.carrier().client_id().number()),
             in_flight: self.work.len(),
             requests: Waiting::default(),
             sessions: PoolSnapshot::default(),

@@ -146,7 +146,7 @@ impl Membership {
     }
 
     /// The context that the connection belongs to.
-    pub(super) fn carrier(&self) -> &Arc<ClientContext> {
+    pub(crate) fn carrier(&self) -> &Arc<ClientContext> {
         &self.carrier.context
     }
 

@@ -198,6 +198,7 @@ fn address(client: &ClientSnapshot) -> String {
 fn state(client: &ClientSnapshot) -> String {
     match (client.state, &client.cause) {
         (StateSnapshot::Disconnected, Some(cause)) => format!("disconnected: {cause}"),
+        (state, _) if client.shares.is_some() => format!("{state}, shared"),
         (state, _) => state.to_string(),
     }
 }

@@ -12,7 +12,7 @@ fn client(id: u64, client_type: &str, more: &Value) -> ClientSnapshot {
     let no_pool = json!({"out": 0, "idle": 0, "waiting": 0});
     let mut client = json!({
         "id": id, "client_type": client_type, "address": "localhost:6379", "database": 0,
-        "state": "connected", "cause": null, "age": "2m 3s", "in_flight": 0, "requests": nothing,
+        "state": "connected", "cause": null, "shares": null, "age": "2m 3s", "in_flight": 0, "requests": nothing,
         "sessions": no_pool, "blocking": no_pool, "listeners": 0, "channels": 0, "messages": nothing,
         "dropped": 0, "listener_failures": 0, "losses": 0, "reconnects": 0, "statistics": null,
     });
@@ -97,6 +97,22 @@ fn the_sums_are_those_of_all_clients() {
     assert_eq!((statistics.commands, statistics.errors), (12_345, 2));
     assert_eq!(statistics.latency, None);
     assert_eq!(Totals::of(&chat(), &Latencies::default()).statistics, None);
+}
+
+#[test]
+fn what_waits_on_a_shared_connection_counts_once() {
+    let shared = json!({"shares": 7, "requests": {"count": 2, "bytes": 50}});
+    let clients = [
+        client(1, "COMMAND", &shared),
+        client(2, "COMMAND", &shared),
+        client(
+            3,
+            "COMMAND",
+            &json!({"requests": {"count": 1, "bytes": 10}}),
+        ),
+    ];
+    let requests = Totals::of(&clients, &Latencies::default()).requests;
+    assert_eq!((requests.count, requests.bytes), (3, 60));
 }
 
 #[test]

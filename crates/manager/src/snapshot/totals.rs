@@ -1,5 +1,7 @@
 //! The figures of many clients, added up.
 
+use std::collections::HashSet;
+
 use redis_manager_core::{
     ClientSnapshot, Latencies, PoolSnapshot, StateSnapshot, StatisticsSnapshot, Waiting,
 };
@@ -15,7 +17,8 @@ pub struct Totals {
     pub disconnected: usize,
     /// Calls that are not answered yet.
     pub in_flight: usize,
-    /// Requests that wait to be sent.
+    /// Requests that wait to be sent. Those on a connection that clients share count once, and may be of other scripts
+    /// that share it.
     pub requests: Waiting,
     /// The connections behind sessions.
     pub sessions: PoolSnapshot,
@@ -47,8 +50,13 @@ impl Totals {
         latencies: &Latencies,
     ) -> Self {
         let mut totals = Self::default();
+        let mut seen = HashSet::new();
         for client in clients {
             totals.add(client);
+            // What waits on a connection that is shared waits once.
+            if client.shares.is_none_or(|shared| seen.insert(shared)) {
+                totals.requests.add(client.requests);
+            }
         }
         if let Some(statistics) = &mut totals.statistics {
             statistics.latency = latencies.summary();
@@ -66,7 +74,6 @@ impl Totals {
         self.clients += 1;
         self.disconnected += usize::from(client.state == StateSnapshot::Disconnected);
         self.in_flight += client.in_flight;
-        self.requests.add(client.requests);
         self.sessions.add(client.sessions);
         self.blocking.add(client.blocking);
         self.listeners += client.listeners;

@@ -151,7 +151,14 @@ fn calls() -> Vec<Workload> {
                 count: SCRIPTS,
                 depth,
             },
-            contestants: vec![RedisManager, RedisManagerAsleep, RedisRs, Fred, Rustis],
+            contestants: vec![
+                RedisManager,
+                RedisManagerAsleep,
+                RedisManagerShared,
+                RedisRs,
+                Fred,
+                Rustis,
+            ],
         });
     }
     all
@@ -178,7 +185,7 @@ fn lives() -> Vec<Workload> {
             title: "heap of a client that is idle, of 1 000".to_owned(),
             unit: "clients",
             kind: Kind::Memory { count: 1000 },
-            contestants: vec![RedisManager, RedisRs, Fred, Rustis],
+            contestants: vec![RedisManager, RedisManagerShared, RedisRs, Fred, Rustis],
         },
         Workload {
             id: "instructions/typed-call".to_owned(),

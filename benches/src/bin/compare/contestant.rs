@@ -14,6 +14,7 @@ pub(crate) enum Contestant {
     RedisManagerAsync,
     RedisManagerAsleep,
     RedisManagerWatched,
+    RedisManagerShared,
     RedisRs,
     RedisRsTuned,
     RedisRsBlocking,
@@ -28,11 +29,12 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::RedisManager,
         Self::RedisManagerAsync,
         Self::RedisManagerAsleep,
         Self::RedisManagerWatched,
+        Self::RedisManagerShared,
         Self::RedisRs,
         Self::RedisRsTuned,
         Self::RedisRsBlocking,
@@ -52,6 +54,7 @@ impl Contestant {
             Self::RedisManagerAsync => "redis-manager async",
             Self::RedisManagerAsleep => "redis-manager asleep",
             Self::RedisManagerWatched => "redis-manager watched",
+            Self::RedisManagerShared => "redis-manager shared",
             Self::RedisRs => "redis-rs",
             Self::RedisRsTuned => "redis-rs tuned",
             Self::RedisRsBlocking => "redis-rs blocking",

@@ -39,6 +39,13 @@ impl InFlight {
         self.token
     }
 
+    /// One of the client whose `token` it is.
+    #[cfg(test)]
+    pub(crate) fn of(token: WorkToken) -> Self {
+        let deadline = Deadline::after(None);
+        Self { deadline, token }
+    }
+
     /// One that nobody waits for.
     #[cfg(test)]
     pub(crate) fn uncounted(deadline: Deadline) -> Self {

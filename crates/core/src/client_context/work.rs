@@ -79,6 +79,17 @@ impl WorkToken {
         let over = CancellationToken::new();
         Self::new(UnderWay::new(&over, None, None))
     }
+
+    /// Another one of the same client.
+    pub(crate) fn another(&self) -> Self {
+        let counted = Arc::clone(&self.counted);
+        Self { counted }
+    }
+
+    /// Its client is closed, and waits no more.
+    pub(crate) fn cut(&self) {
+        self.counted.is_cut.store(true, Ordering::Release);
+    }
 }
 
 #[derive(Debug)]

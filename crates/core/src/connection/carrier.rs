@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PushSink;
 use super::link::Link;
-use super::supervisor::in_time;
+use super::supervisor::{in_time, tell_end};
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Result};
 
 /// Belongs to no client, and to a context of its own, which no client is. Opened by a task, for whoever waits for it,
@@ -123,6 +123,8 @@ impl Drop for Running {
             std::mem::replace(&mut *stage, Stage::Over(over))
         };
         drop(before);
+        // The tasks of its sockets may be dropped later, when there is nobody left to be told.
+        tell_end(context);
         context.part_all();
         carrier.settled.cancel();
         carrier.ended.cancel();

@@ -43,7 +43,8 @@ impl SharedDriver {
         };
         let end = match seat.as_mut() {
             Some(driver) => {
-                if self.has_cuts.swap(false, Ordering::SeqCst) {
+                if self.has_cuts.load(Ordering::Acquire) {
+                    self.has_cuts.store(false, Ordering::SeqCst);
                     let cuts = std::mem::take(&mut *self.cuts.lock());
                     driver.cut();
                     drop(cuts);

@@ -220,12 +220,17 @@ struct Supervised(Arc<ClientContext>);
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        let state = self.0.state();
-        if !state.is_closed() && !state.is_disconnected() {
-            let message = "the connection's task ended: the client's resources are shut down";
-            let cause = self.0.error(ErrorKind::Internal, message);
-            self.0.set_disconnected(&cause);
-        }
+        tell_end(&self.0);
+    }
+}
+
+/// Has the client of `context`, unless it is closed, know that nobody cares for its connection any more.
+pub(super) fn tell_end(context: &ClientContext) {
+    let state = context.state();
+    if !state.is_closed() && !state.is_disconnected() {
+        let message = "the connection's task ended: the client's resources are shut down";
+        let cause = context.error(ErrorKind::Internal, message);
+        context.set_disconnected(&cause);
     }
 }
 

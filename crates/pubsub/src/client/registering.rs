@@ -201,8 +201,12 @@ impl RedisPubSubClient {
         let _in_flight = self.0.context.admit()?;
         self.0.subscriptions.add(&listener)?;
         let settled = self.0.subscriptions.settle(listener.subscription());
-        // What the server is told may be of use to other clients, and goes on without this one.
-        self.0.context.until_cut(settled).await?;
+        if self.0.context.options().shared() {
+            // What the server is told may be of use to other clients, and goes on without this one.
+            self.0.context.until_cut(settled).await?;
+        } else {
+            settled.await?;
+        }
         registration.complete()
     }
 }

@@ -130,6 +130,21 @@ impl Peer for Asleep {
     }
 }
 
+/// The same, with clients that share one connection.
+pub(crate) struct Shared(Scripts);
+
+impl Peer for Shared {
+    type Client = Typed<RedisAsyncCommands>;
+
+    async fn start(load: Load) -> Self {
+        Self(Scripts::with(load, |options| options.shared(true)))
+    }
+
+    async fn open(&self) -> Self::Client {
+        self.0.open().await
+    }
+}
+
 /// The PUB_SUB client, which publishes.
 pub(crate) struct Publishers(Scripts);
 

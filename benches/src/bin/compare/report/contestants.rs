@@ -56,6 +56,7 @@ pub(super) fn about(contestant: &str) -> &'static str {
         "redis-manager async" => "the same, through its asynchronous methods or listeners",
         "redis-manager watched" => "the same, for scripts with limits, a key prefix and statistics",
         "redis-manager asleep" => "the same, with the option `busy_poll` off",
+        "redis-manager shared" => "the same, with the option `shared` on",
         "redis-rs" => "`MultiplexedConnection` of the `redis` crate, with its defaults",
         "redis-rs tuned" => {
             "the same, without a timeout and with buffers for all that is in flight"

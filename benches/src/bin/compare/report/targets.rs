@@ -6,6 +6,8 @@ use super::target::Rival::{self, BestPeer, Named, Ourselves};
 use super::target::{Bound, Target};
 
 const OURS: &str = "redis-manager";
+/// Its clients have one connection.
+const SHARED: &str = "redis-manager shared";
 const REDIS_RS: Rival = Named("redis-rs");
 const BROADCAST: Rival = Named("tokio broadcast");
 
@@ -69,4 +71,7 @@ pub(super) const TARGETS: &[Target] = &[
         .of("through async_commands()"),
     target("open and close 1 000 clients", "open-close/1000", Time, AtMost(1.1), REDIS_RS),
     target("1 000 clients", "memory/1000", Memory, AtMost(1.1), REDIS_RS),
+    target("1 000 clients", "memory/1000", Memory, AtMost(0.7), Named(OURS)).of(SHARED),
+    target("2 000 scripts, 1 in flight", "scripts/32B/1", Rate, AtLeast(1.0), Named(OURS)).of(SHARED),
+    target("2 000 scripts, 128 in flight", "scripts/32B/128", Rate, AtLeast(1.0), Named(OURS)).of(SHARED),
 ];

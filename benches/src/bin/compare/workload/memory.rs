@@ -19,6 +19,7 @@ const SETTLING: Duration = Duration::from_millis(500);
 pub(crate) fn run(task: Task, load: Load, count: usize) -> Sample {
     match task.contestant {
         Contestant::RedisManager => peer::<redis_manager::Scripts>(load, count),
+        Contestant::RedisManagerShared => peer::<redis_manager::Shared>(load, count),
         Contestant::RedisRs => peer::<redis_rs::Default>(load, count),
         Contestant::Fred => peer::<fred::Fred>(load, count),
         Contestant::Rustis => peer::<rustis::Rustis>(load, count),

@@ -35,6 +35,7 @@ pub(crate) fn run(task: Task, load: Load, count: usize) -> Sample {
     match task.contestant {
         Contestant::RedisManager => peer::<redis_manager::Scripts>(task, load, count),
         Contestant::RedisManagerAsleep => peer::<redis_manager::Asleep>(task, load, count),
+        Contestant::RedisManagerShared => peer::<redis_manager::Shared>(task, load, count),
         Contestant::RedisRs => peer::<redis_rs::Default>(task, load, count),
         Contestant::Fred => peer::<fred::Fred>(task, load, count),
         Contestant::Rustis => peer::<rustis::Rustis>(task, load, count),

@@ -9,6 +9,7 @@ use super::super::request::RequestKind;
 use super::super::subscription::Subscription;
 use super::super::verdict::Verdict;
 use super::*;
+use crate::client_context::WorkToken;
 use crate::{Channel, Deadline, Delivery, InFlight};
 
 const SIZE: usize = 10;
@@ -350,4 +351,32 @@ fn lost() -> Error {
 
 fn delivery(waiter: &mut Verdict) -> Option<Delivery> {
     waiter.try_take().unwrap().unwrap_err().delivery()
+}
+
+#[test]
+fn the_reply_to_a_closed_client_goes_nowhere_and_the_next_one_to_its_own_call() {
+    let mut multiplexer = Multiplexer::new(Pushes::Typed, None);
+    let client = WorkToken::uncounted();
+    let kind = |expected| RequestKind {
+        expected,
+        subscription: None,
+        in_flight: InFlight::of(client.another()),
+        is_unattended: false,
+        is_replayed: true,
+    };
+    let mut first = add_sent(&mut multiplexer, Expected::One);
+    let mut cut = add_kind(&mut multiplexer, kind(Expected::Each(2)));
+    multiplexer.wrote(SIZE);
+    let mut last = add_sent(&mut multiplexer, Expected::One);
+    client.cut();
+    multiplexer.cut();
+    let error = cut.try_take().unwrap().unwrap_err();
+    let told = (error.kind(), error.delivery());
+    assert_eq!(told, (ErrorKind::Closed, Some(Delivery::Unknown)));
+    for number in 1..=4 {
+        multiplexer.receive(Value::Int(number)).unwrap();
+    }
+    assert_eq!(value(&mut first), Some(Value::Int(1)));
+    assert_eq!(value(&mut last), Some(Value::Int(4)));
+    assert!(multiplexer.is_idle());
 }

@@ -6,6 +6,7 @@ use super::super::request::Request;
 use super::super::ticket::Ticket;
 use super::super::wire::Wire;
 use super::*;
+use crate::client_context::WorkToken;
 use crate::{ClientOptionsBuilder, Deadline, ErrorKind};
 
 fn outbox() -> Arc<Outbox> {
@@ -173,4 +174,36 @@ fn whoever_leads_and_is_dropped_leaves_the_rest_to_others() {
         "somebody is woken for the rest"
     );
     assert!(lead("C").unwrap().role.leads());
+}
+
+#[test]
+fn what_a_closed_client_has_left_is_taken_out_and_what_others_have_is_not() {
+    let outbox = outbox();
+    let client = WorkToken::uncounted();
+    let leave = |name| {
+        let left = outbox.put(
+            &redis::cmd(name),
+            InFlight::of(client.another()),
+            Leading::Never,
+        )?;
+        Ok::<_, Error>(ticket(&outbox, left))
+    };
+    let (fetched, before) = (leave("FETCHED").unwrap(), put(&outbox, "BEFORE").unwrap());
+    let (bytes, requests) = fetch(&outbox);
+    let (waiting, after) = (leave("WAITING").unwrap(), put(&outbox, "AFTER").unwrap());
+    client.cut();
+    outbox.cut();
+    let not_sent = (ErrorKind::Closed, Some(Delivery::NotSent));
+    let told = |ticket| {
+        let error: Error = verdict(ticket);
+        (error.kind(), error.delivery())
+    };
+    assert_eq!(told(waiting), not_sent);
+    // What the driver had comes back, and is not sent on the next connection.
+    outbox.give_back(unsent(&bytes, requests), 0);
+    assert_eq!(told(fetched), not_sent);
+    let refused = leave("LATE").err().unwrap();
+    assert_eq!((refused.kind(), refused.delivery()), not_sent);
+    assert_eq!(fetch(&outbox).0, packed(&["BEFORE", "AFTER"]));
+    drop((before, after));
 }

@@ -67,7 +67,9 @@ fn a_hundred_scripts_have_one_connection_and_one_more_that_subscribes() {
             assert!(host.manager.unload_script(script).is_clean());
         }
         host.expect_connections(0);
-        assert_eq!(host.manager.resources().alive_tasks(), at_rest);
+        eventually("no task is left", || {
+            host.manager.resources().alive_tasks() == at_rest
+        });
     }
 }
 
@@ -273,7 +275,9 @@ fn openings_that_race_closings_have_a_connection_each_time() {
         }
     });
     host.expect_connections(0);
-    assert_eq!(host.manager.resources().alive_tasks(), at_rest);
+    eventually("no task is left", || {
+        host.manager.resources().alive_tasks() == at_rest
+    });
 }
 
 #[test]

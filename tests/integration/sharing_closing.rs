@@ -1,10 +1,13 @@
 //! Closing a client that shares its connection cuts its own calls and no other's.
 
+use std::task::{Context, Waker};
 use std::thread;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use redis_manager::prelude::*;
-use redis_manager::redis::{Value, cmd};
-use redis_manager::{ClientOptionsBuilder, Delivery, Protocol};
+use redis_manager::redis::{Cmd, Value, cmd};
+use redis_manager::{ClientOptionsBuilder, ClientState, Delivery, Protocol};
 use redis_manager_support::TestServer;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
@@ -64,43 +67,48 @@ fn on_a_server_that_stands_still_only_the_calls_of_the_script_that_is_unloaded_f
     }
 }
 
+/// A call that is left where the calls of its connection wait, in the order of these lines.
+fn leave(client: &RedisCommandClient, command: Cmd) -> BoxFuture<'static, Result<Value, Error>> {
+    let connection = client.connection().clone();
+    let mut call = async move { connection.request_async(&command).await }.boxed();
+    let polled = call.poll_unpin(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "{polled:?}");
+    call
+}
+
+fn command(parts: &[&[u8]]) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg(parts);
+    command
+}
+
 #[test]
 fn what_the_socket_has_not_taken_is_not_sent_after_the_close() {
-    let (server, host) = (TestServer::start(), Host::new());
-    let open = || -> (ScriptHandle, RedisCommandClient) {
-        open_for_another(&host, &server.url(), abrupt(Protocol::Auto))
-    };
-    let ((leaving, one), (_, other)) = (open(), open());
-    server.pause().unwrap();
-    // More than the sockets take.
-    let large = vec![b'x'; 16 * 1024 * 1024];
-    let set = |client: &RedisCommandClient, key: &str| {
-        client
-            .connection()
-            .request(cmd("SET").arg(key).arg(&large))
-            .map(|_| ())
-    };
-    thread::scope(|scope| {
-        let filler = scope.spawn(|| set(&other, "filler"));
-        thread::sleep(Duration::from_millis(50));
-        let cut = scope.spawn(|| set(&one, "cut"));
-        let small = scope.spawn(|| incr(&one, "small"));
-        thread::sleep(Duration::from_millis(50));
-        let kept = scope.spawn(|| incr(&other, "kept"));
-        thread::sleep(Duration::from_millis(50));
+    for protocol in PROTOCOLS {
+        let (server, host) = (TestServer::start(), Host::new());
+        let open = || -> (ScriptHandle, RedisCommandClient) {
+            open_for_another(&host, &server.url(), abrupt(protocol))
+        };
+        let ((leaving, one), (_, other)) = (open(), open());
+        server.pause().unwrap();
+        // More than the sockets take.
+        let large = vec![b'x'; 64 * 1024 * 1024 - 1024];
+        let filler = leave(&other, command(&[b"SET", b"filler", &large]));
+        let cut = leave(&one, command(&[b"INCR", b"cut"]));
+        let kept = leave(&other, command(&[b"INCR", b"kept"]));
+        let last = leave(&one, command(&[b"INCR", b"last"]));
         let report = host.manager.unload_script(&leaving);
         assert_eq!(report.clients()[0].commands_cut_off(), 2);
-        assert_eq!(verdict(cut.join().unwrap()), (ErrorKind::Closed, NOT_SENT));
-        assert_eq!(
-            verdict(small.join().unwrap()),
-            (ErrorKind::Closed, NOT_SENT)
-        );
+        for call in [cut, last] {
+            let outcome = pollster::block_on(call);
+            assert_eq!(verdict(outcome), (ErrorKind::Closed, NOT_SENT));
+        }
         server.resume().unwrap();
-        filler.join().unwrap().unwrap();
-        assert_eq!(kept.join().unwrap().unwrap(), Value::Int(1));
-    });
-    let exist = server.run(&["EXISTS", "filler", "kept", "cut", "small"]);
-    assert_eq!(exist.as_int(), Some(2));
+        pollster::block_on(filler).unwrap();
+        assert_eq!(pollster::block_on(kept).unwrap(), Value::Int(1));
+        let exist = server.run(&["EXISTS", "filler", "kept", "cut", "last"]);
+        assert_eq!(exist.as_int(), Some(2));
+    }
 }
 
 #[test]
@@ -112,37 +120,34 @@ fn while_the_connection_is_lost_a_close_takes_its_own_calls_out_of_the_queue() {
     let ((leaving, one), (_, other)) = (open(), open());
     server.kill().unwrap();
     eventually("the loss is noticed", || one.state().is_disconnected());
-    thread::scope(|scope| {
-        let cut = scope.spawn(|| incr(&one, "one"));
-        let kept = scope.spawn(|| incr(&other, "other"));
-        thread::sleep(Duration::from_millis(50));
-        let _ = host.manager.unload_script(&leaving);
-        assert_eq!(verdict(cut.join().unwrap()), (ErrorKind::Closed, NOT_SENT));
-        server.restart().unwrap();
-        assert_eq!(kept.join().unwrap().unwrap(), Value::Int(1));
-    });
+    let cut = leave(&one, command(&[b"INCR", b"one"]));
+    let kept = leave(&other, command(&[b"INCR", b"other"]));
+    let report = host.manager.unload_script(&leaving);
+    assert_eq!(report.clients()[0].commands_cut_off(), 1);
+    let cut = pollster::block_on(cut);
+    assert_eq!(verdict(cut), (ErrorKind::Closed, NOT_SENT));
+    server.restart().unwrap();
+    assert_eq!(pollster::block_on(kept).unwrap(), Value::Int(1));
     assert_eq!(server.run(&["EXISTS", "one"]).as_int(), Some(0));
 }
 
 #[test]
 fn a_close_waits_for_its_own_calls_and_for_no_others() {
-    let server = TestServer::builder().args(["--enable-debug-command", "yes"]);
-    let (server, host) = (server.start_or_panic(), Host::new());
+    let (server, host) = (TestServer::start(), Host::new());
     let patient = || sharing(Protocol::Auto).shutdown_timeout(PATIENCE);
     let open = || -> (ScriptHandle, RedisCommandClient) {
         open_for_another(&host, &server.url(), patient())
     };
     let ((first, one), (second, other)) = (open(), open());
+    server.pause().unwrap();
+    let slow = leave(&one, command(&[b"INCR", b"one"]));
+    assert!(host.manager.unload_script(&second).is_clean());
+    assert_eq!(verdict(incr(&other, "x")), (ErrorKind::Closed, NOT_SENT));
     thread::scope(|scope| {
-        let slow = scope.spawn(|| {
-            let mut sleep = cmd("DEBUG");
-            one.connection().request(sleep.arg("SLEEP").arg("0.3"))
-        });
-        thread::sleep(Duration::from_millis(50));
-        let report = host.manager.unload_script(&second);
-        assert!(report.is_clean() && !slow.is_finished());
-        assert_eq!(verdict(incr(&other, "x")), (ErrorKind::Closed, NOT_SENT));
-        assert!(host.manager.unload_script(&first).is_clean());
-        slow.join().unwrap().unwrap();
+        let unloading = scope.spawn(|| host.manager.unload_script(&first));
+        eventually("it is closing", || one.state() == ClientState::Closing);
+        server.resume().unwrap();
+        assert_eq!(pollster::block_on(slow).unwrap(), Value::Int(1));
+        assert!(unloading.join().unwrap().is_clean());
     });
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use redis_manager::prelude::*;
 use redis_manager::redis::{Value, cmd, pipe};
 
-use crate::fixture::{Host, PROTOCOLS, unique};
+use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::misbehaving_callbacks::seed;
 use crate::random::Random;
 use crate::sharing::{open_for_another, sharing};
@@ -84,7 +84,9 @@ fn scripts_that_come_and_go_get_their_own_replies_and_leave_nothing() {
         });
         assert!(answered.load(SeqCst) > 0);
         host.expect_connections(0);
-        assert_eq!(host.manager.resources().alive_tasks(), at_rest);
+        eventually("no task is left", || {
+            host.manager.resources().alive_tasks() == at_rest
+        });
     }
 }
 

@@ -48,6 +48,7 @@ mod mistakes;
 mod namespace;
 mod namespace_fuzz;
 mod namespace_pubsub;
+mod namespace_sharing;
 mod namespace_walk;
 mod nested_blocking;
 mod opening;

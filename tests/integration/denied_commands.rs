@@ -49,14 +49,17 @@ fn a_denied_command_is_refused_wherever_it_would_run() {
 
 #[test]
 fn a_denied_subscription_is_refused_and_another_is_not() {
-    let host = denying(&["PSUBSCRIBE", "PUBLISH"]);
-    let client: RedisPubSubClient = host.open(Protocol::Resp3);
-    let channel = unique("channel");
-    let pattern = client.register_pattern_listener(&channel, |_| Ok(()));
-    assert_refused(pattern, "denied commands");
-    let listener = client.register_listener(&channel, |_| Ok(())).unwrap();
-    assert_refused(client.publish(&channel, "x"), "denied commands");
-    listener.unregister().unwrap();
+    for is_shared in [false, true] {
+        let host = denying(&["PSUBSCRIBE", "PUBLISH"]);
+        let options = ClientOptions::builder().shared(is_shared).build().unwrap();
+        let client: RedisPubSubClient = host.open_with(options);
+        let channel = unique("channel");
+        let pattern = client.register_pattern_listener(&channel, |_| Ok(()));
+        assert_refused(pattern, "denied commands");
+        let listener = client.register_listener(&channel, |_| Ok(())).unwrap();
+        assert_refused(client.publish(&channel, "x"), "denied commands");
+        listener.unregister().unwrap();
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use redis_manager_support::TestServer;
 use crate::fixture::{PATIENCE, PROTOCOLS};
 use crate::gaps::{gaps_among, until_resubscribed};
 use crate::listening::{hearing, hearing_async, next, next_of, publish_from_outside, subscribers};
-use crate::namespace::prefixed;
+use crate::namespace::{assert_refused, prefixed};
 use crate::reconnect::kill_connections;
 
 #[test]
@@ -84,6 +84,17 @@ fn from<T: redis_manager::redis::FromRedisValue>(
     reply: redis_manager::redis::RedisResult<redis_manager::redis::Value>,
 ) -> T {
     redis_manager::redis::from_redis_value(reply.unwrap()).unwrap()
+}
+
+#[test]
+fn not_even_the_connection_itself_subscribes_to_channels_of_others() {
+    let (host, prefix) = prefixed();
+    let client: RedisPubSubClient = host.open(Protocol::Resp3);
+    let connection = client.connection();
+    let (other, own) = (Channel::new("secret"), Channel::new(format!("{prefix}own")));
+    assert_refused(connection.begin_subscribe(&other), "prefix");
+    assert_refused(connection.begin_unsubscribe(&other), "prefix");
+    assert!(connection.begin_subscribe(&own).is_ok());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use redis_manager_support::TestServer;
 use crate::fixture::{Host, PROTOCOLS, unique};
 use crate::gaps::{gaps_among, until_resubscribed};
 use crate::listening::{next_of, subscribers_of};
+use crate::namespace::assert_refused;
 use crate::reconnect::kill_connections;
 
 /// A script with this prefix, or without one if it is empty.
@@ -39,6 +40,9 @@ fn each_has_its_own_keys() {
             client
         });
         assert_eq!(server.clients().unwrap().len(), 1);
+        // What is everybody's sends for nobody.
+        let of_all = clients[0].connection().of_all();
+        assert_refused(of_all.request(cmd("GET").arg("b:k")), "shared");
         let [a, b, all] = clients.map(|client| client.commands());
         for (mut one, prefix) in [(a, "a:"), (b, "b:")] {
             assert_eq!(one.get::<_, String>("k").unwrap(), prefix);

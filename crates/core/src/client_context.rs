@@ -24,9 +24,9 @@ use crate::event::EventHub;
 use crate::namespace::Guard;
 use crate::statistics::Statistics;
 use crate::{
-    Channel, ClientEvent, ClientId, ClientOptions, ClientResources, ClientState, ClientType, Error,
-    ErrorKind, EventStream, LimitName, Protocol, RedisUri, Result, ScriptHandle, Share,
-    UnderlyingClient,
+    Channel, ChannelKind, ClientEvent, ClientId, ClientOptions, ClientResources, ClientState,
+    ClientType, Error, ErrorKind, EventStream, LimitName, Protocol, RedisUri, Result, ScriptHandle,
+    Share, UnderlyingClient,
 };
 
 pub use calls::InFlight;
@@ -116,7 +116,10 @@ impl ClientContext {
         members: Option<Members>,
     ) -> Result<Arc<Self>> {
         let allowed = script.options();
-        let guard = Guard::new(allowed.key_prefix(), allowed.denied_commands());
+        let guard = match members {
+            Some(_) => Some(Guard::of_all()),
+            None => Guard::new(allowed.key_prefix(), allowed.denied_commands()),
+        };
         let underlying = match guard {
             Some(_) if client_type == ClientType::Basic => return Err(goes_around()),
             Some(_) => UnderlyingClient::withheld(&uri, &options)?,
@@ -220,6 +223,24 @@ impl ClientContext {
         let prefix = self.script.options().key_prefix();
         let without = prefix.and_then(|prefix| channel.without_prefix(prefix.as_bytes()));
         without.unwrap_or_else(|| channel.clone())
+    }
+
+    /// Whether the script may listen to `channel`, as the server knows it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] if its list of denied commands has what subscribes to that.
+    pub fn check_subscription(&self, channel: &Channel) -> Result<()> {
+        let command = match channel.kind() {
+            ChannelKind::Plain => "SUBSCRIBE",
+            ChannelKind::Pattern => "PSUBSCRIBE",
+            ChannelKind::Shard => "SSUBSCRIBE",
+        };
+        let Some(guard) = self.guard() else {
+            return Ok(());
+        };
+        let checked = guard.check_subscription(command, channel);
+        checked.map_err(|error| error.with_client(self.client_id))
     }
 
     /// What the client's commands pass before they are sent.

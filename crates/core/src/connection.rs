@@ -339,8 +339,8 @@ impl Connection {
         let subscription = Subscription { channel, ends };
         let command = subscription.command();
         let allowed = match self.context.guard() {
-            Some(guard) if !ends => guard.check_subscription(command),
-            _ => Ok(()),
+            Some(guard) => guard.check_subscription(command, &subscription.channel),
+            None => Ok(()),
         };
         let left = allowed.and_then(|()| self.context.admit());
         let left = left.and_then(|in_flight| self.link.subscription(subscription, in_flight));

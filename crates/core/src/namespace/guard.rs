@@ -7,13 +7,15 @@ use redis::{Cmd, Pipeline, Value};
 use super::mapping::{Form, Mapped};
 use super::{CommandName, CommandTable, DeniedCommands, KeyPrefix, ReplyShape};
 use crate::route::{argument, upper_name};
-use crate::{Delivery, Error, ErrorKind, Result};
+use crate::{Channel, Delivery, Error, ErrorKind, Result};
 
 /// What the commands of a client pass before they are sent.
 #[derive(Debug)]
 pub(crate) struct Guard {
     denied: DeniedCommands,
     namespace: Option<Namespace>,
+    /// It is that of a connection that clients share, whose commands are theirs.
+    is_of_all: bool,
 }
 
 /// A prefix, and what the server says of its commands once that is known.
@@ -42,11 +44,22 @@ impl Guard {
         is_needed.then(|| {
             Box::new(Self {
                 denied: denied.clone(),
+                is_of_all: false,
                 namespace: prefix.map(|prefix| Namespace {
                     prefix: prefix.clone(),
                     table: OnceLock::new(),
                 }),
             })
+        })
+    }
+
+    /// That of a connection that clients share. It lets no command through, because none would be any client's; what it
+    /// subscribes to is known to be theirs.
+    pub(crate) fn of_all() -> Box<Self> {
+        Box::new(Self {
+            denied: DeniedCommands::none(),
+            namespace: None,
+            is_of_all: true,
         })
     }
 
@@ -80,6 +93,7 @@ impl Guard {
             return Err(refused(cmd, DENIED));
         }
         match &self.namespace {
+            None if self.is_of_all => Err(refused(cmd, OF_ALL)),
             None => Ok(Mapped {
                 form: Form::Same,
                 shape: None,
@@ -174,16 +188,24 @@ impl Guard {
         }
     }
 
-    /// Lets a subscription by `command` through.
+    /// Lets a subscription to `channel`, or its end, by `command` through.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Refused`] if the command is denied.
-    pub(crate) fn check_subscription(&self, command: &'static str) -> Result<()> {
+    /// [`ErrorKind::Refused`] if the command is denied, or the channel has not the prefix.
+    pub(crate) fn check_subscription(
+        &self,
+        command: &'static str,
+        channel: &Channel,
+    ) -> Result<()> {
+        let prefix = self.prefix().map_or(b"".as_slice(), KeyPrefix::as_bytes);
         if self.denied.denies_name(command) {
-            return Err(refused(&redis::cmd(command), DENIED));
+            Err(refused(&redis::cmd(command), DENIED))
+        } else if !channel.name().starts_with(prefix) {
+            Err(refused(&redis::cmd(command), NOT_OWN))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 }
 
@@ -194,6 +216,8 @@ impl Shapes {
     }
 }
 
+const OF_ALL: &str = "the connection is shared, and each client sends its own commands";
+const NOT_OWN: &str = "the channel is not behind the script's key prefix";
 const DENIED: &str = "the script's list of denied commands has it";
 
 fn refused(cmd: &Cmd, reason: &str) -> Error {

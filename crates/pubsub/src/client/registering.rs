@@ -199,6 +199,8 @@ impl RedisPubSubClient {
         // that waits for what is in flight.
         let registration = Registration(Some((self, Arc::clone(&listener))));
         let _in_flight = self.0.context.admit()?;
+        let context = &self.0.context;
+        context.check_subscription(listener.subscription())?;
         self.0.subscriptions.add(&listener)?;
         let settled = self.0.subscriptions.settle(listener.subscription());
         if self.0.context.options().shared() {

@@ -83,7 +83,7 @@ impl WorkToken {
     /// Another one of the same client.
     pub(crate) fn another(&self) -> Self {
         let counted = Arc::clone(&self.counted);
-        Self { counted }
+        Self::new(counted)
     }
 
     /// Its client is closed, and waits no more.

@@ -16,6 +16,7 @@ mod name_map;
 mod options;
 mod packed;
 mod queued_replies;
+mod recent_names;
 mod reply_shape;
 mod server_entry;
 mod table_cache;

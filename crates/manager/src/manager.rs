@@ -120,7 +120,8 @@ impl RedisManager {
     ///
     /// # Errors
     ///
-    /// As [`load_script`](Self::load_script).
+    /// As [`load_script`](Self::load_script); [`ScriptConflict`](crate::ErrorKind::ScriptConflict) also if its key prefix
+    /// begins that of another loaded script, or the other way round. Two scripts may have the same.
     pub fn load_script_with(
         &self,
         name: impl AsRef<str>,

@@ -68,6 +68,7 @@ impl<C: Owned> Registry<C> {
                 ),
             ));
         }
+        self.check_prefix(name, &options)?;
         let script = self.add_script(name, options);
         self.by_name.insert(name.to_owned(), script.generation());
         Ok(script)
@@ -83,6 +84,7 @@ impl<C: Owned> Registry<C> {
         self.check_name(name)?;
         let inherited = || Some(self.script(name)?.options().clone());
         let options = options.or_else(inherited).unwrap_or_default();
+        self.check_prefix(name, &options)?;
         let script = self.add_script(name, options);
         self.successors.insert(name.to_owned(), script.generation());
         Ok(script)
@@ -113,6 +115,30 @@ impl<C: Owned> Registry<C> {
                 ErrorKind::ScriptConflict,
                 format!("the script {name:?} is being reloaded"),
             ));
+        }
+        Ok(())
+    }
+
+    /// Whoever has a prefix that begins another's reaches that one's keys. To have the same is a host's decision.
+    fn check_prefix(&self, name: &str, options: &ScriptOptions) -> Result<()> {
+        let Some(prefix) = options.key_prefix() else {
+            return Ok(());
+        };
+        let others = self.scripts.values().map(|entry| &entry.script);
+        for other in others.filter(|other| other.name() != name) {
+            let its = other.options().key_prefix();
+            if let Some(its) = its.filter(|its| *its != prefix && !its.is_apart_from(prefix)) {
+                let other = other.name();
+                return Err(Error::new(
+                    ErrorKind::ScriptConflict,
+                    format!(
+                        "of the key prefixes {:?} of {name:?} and {:?} of {other:?} one begins the other, \
+                         so one script would reach the other's keys; end them with a character such as ':'",
+                        prefix.as_str(),
+                        its.as_str()
+                    ),
+                ));
+            }
         }
         Ok(())
     }
@@ -427,5 +453,20 @@ mod tests {
                 .kind(),
             ErrorKind::Closed
         );
+    }
+
+    #[test]
+    fn no_key_prefix_begins_that_of_another_script() {
+        let with = |prefix: &str| ScriptOptions::default().with_key_prefix(prefix.parse().unwrap());
+        let mut registry = Registry::<Client>::new();
+        registry.load("economy", with("economy:")).unwrap();
+        for nested in ["eco", "economy:2:"] {
+            let error = registry.load("other", with(nested)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ScriptConflict);
+        }
+        registry.load("its twin", with("economy:")).unwrap();
+        registry.load("other", with("eco2:")).unwrap();
+        let reloaded = registry.load_successor("other", Some(with("eco2:new:")));
+        assert!(reloaded.is_ok(), "its own earlier prefix is no conflict");
     }
 }

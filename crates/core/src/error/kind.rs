@@ -34,7 +34,7 @@ pub enum ErrorKind {
     Closed,
     /// The script was unloaded.
     ScriptUnloaded,
-    /// The script is loaded already, or belongs to another manager.
+    /// The script is loaded already, belongs to another manager, or has a key prefix that is not apart from another's.
     ScriptConflict,
     /// The command must not run here: on a shared connection, or for this script. The message says why, and where it
     /// may.

@@ -181,6 +181,12 @@ impl DeniedCommands {
         }
     }
 
+    /// Whether the command `name` is denied, or some of its subcommands are.
+    pub(crate) fn mentions(&self, name: CommandName) -> bool {
+        let denied = self.0.as_ref();
+        denied.is_some_and(|it| it.commands.get(name).is_some())
+    }
+
     /// Whether the command `name`, which has no subcommands, is denied.
     pub(crate) fn denies_name(&self, name: &str) -> bool {
         let name = CommandName::new(name.as_bytes());

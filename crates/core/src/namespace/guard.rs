@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use redis::{Cmd, Pipeline, Value};
 
 use super::mapping::{Form, Mapped};
+use super::recent_names::RecentNames;
 use super::{CommandName, CommandTable, DeniedCommands, KeyPrefix, ReplyShape};
 use crate::route::{argument, upper_name};
 use crate::{Channel, Delivery, Error, ErrorKind, Result};
@@ -23,6 +24,8 @@ pub(crate) struct Guard {
 struct Namespace {
     prefix: KeyPrefix,
     table: OnceLock<Arc<CommandTable>>,
+    /// Of commands that are not denied.
+    recent: RecentNames,
 }
 
 /// A pipeline that passed.
@@ -48,6 +51,7 @@ impl Guard {
                 namespace: prefix.map(|prefix| Namespace {
                     prefix: prefix.clone(),
                     table: OnceLock::new(),
+                    recent: RecentNames::default(),
                 }),
             })
         })
@@ -87,7 +91,14 @@ impl Guard {
     ///
     /// [`ErrorKind::Refused`], with the reason.
     pub(crate) fn map(&self, cmd: &Cmd) -> Result<Mapped> {
-        let name = argument(cmd, 0).and_then(CommandName::new);
+        let written = argument(cmd, 0).unwrap_or_default();
+        if let Some(namespace) = &self.namespace
+            && namespace.recent.has(written)
+            && has_first_argument(cmd)
+        {
+            return Ok(PLAIN);
+        }
+        let name = CommandName::new(written);
         let name = name.ok_or_else(|| refused(cmd, "no command has such a name"))?;
         if self.denied.denies_named(name, cmd) {
             return Err(refused(cmd, DENIED));
@@ -101,7 +112,12 @@ impl Guard {
             Some(namespace) => {
                 let table = namespace.table.get();
                 let table = table.ok_or_else(|| refused(cmd, "the server was not asked yet"))?;
-                table.map(&namespace.prefix, name, cmd)
+                let mapped = table.map(&namespace.prefix, name, cmd)?;
+                // The list may deny a command for some of its first arguments.
+                if mapped.is_plain() && !self.denied.mentions(name) {
+                    namespace.recent.note(written);
+                }
+                Ok(mapped)
             }
         }
     }
@@ -218,6 +234,17 @@ impl Shapes {
 
 const OF_ALL: &str = "the connection is shared, and each client sends its own commands";
 const NOT_OWN: &str = "the channel is not behind the script's key prefix";
+/// What most commands become.
+const PLAIN: Mapped = Mapped {
+    form: Form::PrefixFirst,
+    shape: None,
+};
+
+/// Whether `cmd` has an argument behind its name that can be read.
+fn has_first_argument(cmd: &Cmd) -> bool {
+    cmd.args_iter().len() > 1 && !cmd.in_scan_mode()
+}
+
 const DENIED: &str = "the script's list of denied commands has it";
 
 fn refused(cmd: &Cmd, reason: &str) -> Error {

@@ -1,4 +1,5 @@
-//! What is known here of commands, beyond what the server says. Read from the sources of Redis 6.2 to 8 and Valkey.
+//! What is known here of commands, beyond what the server says. Known from the sources and documents of
+//! Redis, and held against the word of a real server by tests.
 
 use super::ReplyShape;
 use super::key_spec::{KeySpec, Last};

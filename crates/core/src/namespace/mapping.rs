@@ -20,6 +20,13 @@ pub(crate) struct Mapped {
     pub(crate) shape: Option<ReplyShape>,
 }
 
+impl Mapped {
+    /// Whether nothing but its name decides that it is so.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.form, Form::PrefixFirst) && self.shape.is_none()
+    }
+}
+
 /// How a command is to be sent.
 #[derive(Debug)]
 pub(crate) enum Form {

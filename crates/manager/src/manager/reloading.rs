@@ -48,7 +48,7 @@ impl RedisManager {
     ///
     /// # Errors
     ///
-    /// As that.
+    /// As that, and as [`load_script_with`](Self::load_script_with).
     pub fn reload_script_with(
         &self,
         name: impl AsRef<str>,

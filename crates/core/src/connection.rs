@@ -9,6 +9,7 @@ mod confirmation;
 mod connect;
 mod deadline_timer;
 mod driver;
+mod endpoint;
 mod exclusive;
 mod handshake;
 mod heartbeat;

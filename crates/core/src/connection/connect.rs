@@ -3,30 +3,29 @@
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use super::endpoint::Endpoint;
 use super::socket::Socket;
-use crate::{ClientOptions, Error, ErrorKind, RedisUri, Result, SocketOptions};
+use crate::{ClientOptions, Error, ErrorKind, Result, SocketOptions};
 
-/// Connects to the server that `uri` names.
-pub(super) async fn connect(uri: &RedisUri, options: &ClientOptions) -> Result<Socket> {
+/// Connects to the server that listens at `endpoint`.
+pub(super) async fn connect(endpoint: &Endpoint, options: &ClientOptions) -> Result<Socket> {
     let failed = |error: std::io::Error| {
         Error::new(
             ErrorKind::Connect,
-            format!("cannot connect to {}: {error}", uri.address()),
+            format!("cannot connect to {endpoint}: {error}"),
         )
         .with_source(error)
     };
-    if let Some(path) = uri.socket() {
-        return connect_unix(path).await.map_err(failed);
+    match endpoint {
+        Endpoint::Unix(path) => connect_unix(path).await.map_err(failed),
+        Endpoint::Tcp { host, port } => {
+            let stream = TcpStream::connect((host.as_str(), *port))
+                .await
+                .map_err(failed)?;
+            configure(&stream, options.socket()).map_err(failed)?;
+            Ok(Socket::Tcp(stream))
+        }
     }
-    let (Some(host), Some(port)) = (uri.host(), uri.port()) else {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "the URI names neither a host nor a socket",
-        ));
-    };
-    let stream = TcpStream::connect((host, port)).await.map_err(failed)?;
-    configure(&stream, options.socket()).map_err(failed)?;
-    Ok(Socket::Tcp(stream))
 }
 
 #[cfg(unix)]

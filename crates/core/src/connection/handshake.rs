@@ -6,6 +6,7 @@ use redis::{Cmd, ProtocolVersion, RedisError, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::connect;
+use super::endpoint::Endpoint;
 use super::socket::Socket;
 use crate::connection_info::{library_name, library_version};
 use crate::resp::{DecodeError, Decoder, DecoderLimits};
@@ -21,10 +22,13 @@ pub(super) struct Greeted {
 /// Opens a connection in `protocol`.
 pub(super) async fn greet(context: &ClientContext, protocol: Protocol) -> Result<Greeted> {
     let uri = context.uri();
+    let endpoint = Endpoint::of(uri)?;
+    let socket = connect(&endpoint, context.options()).await?;
     let mut dialogue = Dialogue {
+        endpoint,
         uri,
         pings: context.options().ping_before_activate(),
-        socket: connect(uri, context.options()).await?,
+        socket,
         decoder: Decoder::new(DecoderLimits {
             max_reply_size: context.options().max_reply_size(),
             buffer_usage_ratio: context.options().buffer_usage_ratio(),
@@ -51,6 +55,8 @@ const WORDS_LENGTH: usize = 64;
 const USUAL_LENGTH: usize = 256;
 
 struct Dialogue<'a> {
+    endpoint: Endpoint,
+    /// How to log in there, and what else to say.
     uri: &'a RedisUri,
     pings: bool,
     socket: Socket,
@@ -125,7 +131,7 @@ impl Dialogue<'_> {
             _ => Ok(decoder.skip_value()?.map(|()| Value::Nil)),
         });
         match answer.await? {
-            Value::ServerError(error) => Err(explain(self.uri, error.into())),
+            Value::ServerError(error) => Err(self.explain(error.into())),
             _ => Ok(()),
         }
     }
@@ -153,7 +159,7 @@ impl Dialogue<'_> {
             match self.next(Decoder::next_value).await? {
                 // A user who may not PING is logged in all the same.
                 Value::ServerError(error) if error.code() == "NOPERM" => {
-                    self.refusal = Some(explain(self.uri, error.into()));
+                    self.refusal = Some(self.explain(error.into()));
                 }
                 answer => self.check(answer)?,
             }
@@ -215,42 +221,41 @@ impl Dialogue<'_> {
     fn hung_up(&mut self) -> Error {
         match (self.refusal.take(), self.failure.take()) {
             (Some(refusal), _) => refusal,
-            (None, Some(failure)) => explain(self.uri, failure.into()),
-            (None, None) => hung_up(self.uri),
+            (None, Some(failure)) => self.explain(failure.into()),
+            (None, None) => hung_up(&self.endpoint),
         }
     }
 
     fn check(&self, answer: Value) -> Result<()> {
         match answer {
             Value::Okay | Value::SimpleString(_) => Ok(()),
-            Value::ServerError(error) => Err(explain(self.uri, error.into())),
+            Value::ServerError(error) => Err(self.explain(error.into())),
             // A port that sends back what it gets, for one.
             _ => Err(self.not_redis("it answered with something else")),
         }
     }
 
     fn not_redis(&self, reason: impl std::fmt::Display) -> Error {
-        let address = self.uri.address();
         Error::new(
             ErrorKind::Protocol,
-            format!("{address} does not speak Redis: {reason}"),
+            format!("{} does not speak Redis: {reason}", self.endpoint),
         )
+    }
+
+    fn explain(&self, error: RedisError) -> Error {
+        explain(&self.endpoint, self.uri, error)
     }
 }
 
-fn hung_up(uri: &RedisUri) -> Error {
+fn hung_up(address: &Endpoint) -> Error {
     Error::new(
         ErrorKind::Connect,
-        format!(
-            "{} closed the connection during the handshake",
-            uri.address()
-        ),
+        format!("{address} closed the connection during the handshake"),
     )
 }
 
 /// Says what a failed handshake means, with the address.
-fn explain(uri: &RedisUri, error: RedisError) -> Error {
-    let address = uri.address();
+fn explain(address: &Endpoint, uri: &RedisUri, error: RedisError) -> Error {
     let (kind, what) = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => (ErrorKind::Authentication, "refused to log in"),
         redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, "does not speak RESP3"),
@@ -261,7 +266,7 @@ fn explain(uri: &RedisUri, error: RedisError) -> Error {
         redis::ErrorKind::Io if error.is_connection_refusal() => {
             (ErrorKind::Connect, "cannot be reached")
         }
-        redis::ErrorKind::Io if error.is_connection_dropped() => return hung_up(uri),
+        redis::ErrorKind::Io if error.is_connection_dropped() => return hung_up(address),
         redis::ErrorKind::Io => (ErrorKind::Connect, "cannot be reached"),
         _ => match error.code() {
             Some("NOAUTH" | "WRONGPASS") => (ErrorKind::Authentication, "refused to log in"),

@@ -17,6 +17,7 @@ mod learning;
 mod link;
 mod multiplexer;
 mod outbox;
+mod progress;
 mod push_sink;
 mod reply;
 mod request;
@@ -25,6 +26,8 @@ mod socket;
 mod subscription;
 mod supervisor;
 mod ticket;
+#[cfg(feature = "tls")]
+mod tls_socket;
 mod verdict;
 mod wire;
 

@@ -1,12 +1,16 @@
 //! Our URI and options in the form that the `redis` crate wants.
 
 use redis::io::tcp::TcpSettings;
+#[cfg(feature = "tls")]
+use redis::{ClientTlsConfig, TlsCertificates};
 use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
 };
 use socket2::TcpKeepalive;
 
 use crate::{ClientOptions, Error, ErrorKind, RedisTopology, RedisUri, Result};
+#[cfg(feature = "tls")]
+use crate::{VerifyPeer, tls::Material};
 
 const LIBRARY_NAME: &str = "redis-manager";
 
@@ -39,17 +43,21 @@ pub(crate) fn login(uri: &RedisUri, protocol: ProtocolVersion) -> RedisConnectio
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unsupported`] for Sentinel, Cluster and TLS, which cannot be opened yet.
+/// [`ErrorKind::Unsupported`] for Sentinel and Cluster, which cannot be opened yet, and for TLS without the feature
+/// `tls`; [`ErrorKind::InvalidOptions`] if a file of the option `tls` cannot be used.
 pub(crate) fn connection_info(
     uri: &RedisUri,
     options: &ClientOptions,
     protocol: ProtocolVersion,
 ) -> Result<ConnectionInfo> {
-    let addr = address(uri)?;
-    let info = addr
+    let info = address(uri)?
         .into_connection_info()?
-        .set_redis_settings(login(uri, protocol));
-    Ok(info.set_tcp_settings(tcp_settings(options)))
+        .set_redis_settings(login(uri, protocol))
+        .set_tcp_settings(tcp_settings(options));
+    if uri.is_tls() {
+        return secured(info, uri, options);
+    }
+    Ok(info)
 }
 
 fn address(uri: &RedisUri) -> Result<ConnectionAddr> {
@@ -62,7 +70,6 @@ fn address(uri: &RedisUri) -> Result<ConnectionAddr> {
     match uri.topology() {
         RedisTopology::Sentinel => return unsupported("a Sentinel URI"),
         RedisTopology::Cluster => return unsupported("a Cluster URI"),
-        _ if uri.is_tls() => return unsupported("a TLS URI"),
         _ => {}
     }
     match (uri.socket(), uri.host(), uri.port()) {
@@ -70,6 +77,55 @@ fn address(uri: &RedisUri) -> Result<ConnectionAddr> {
         (None, Some(host), Some(port)) => Ok(ConnectionAddr::Tcp(host.to_owned(), port)),
         _ => unsupported("a URI without host and socket"),
     }
+}
+
+/// Adds what is trusted and shown, as it is at this moment: the `redis` crate reads no file.
+#[cfg(feature = "tls")]
+fn secured(
+    info: ConnectionInfo,
+    uri: &RedisUri,
+    options: &ClientOptions,
+) -> Result<ConnectionInfo> {
+    let material = Material::read(options.tls())?;
+    material.check(uri.verify_peer())?;
+    let (host, port) = match info.addr() {
+        ConnectionAddr::Tcp(host, port) => (host.clone(), *port),
+        _ => return Ok(info),
+    };
+    let addr = ConnectionAddr::TcpTls {
+        host,
+        port,
+        insecure: uri.verify_peer() == VerifyPeer::None,
+        tls_params: None,
+    };
+    let identity = material.identity_pem();
+    let certificates = TlsCertificates {
+        client_tls: identity.map(|(client_cert, client_key)| ClientTlsConfig {
+            client_cert,
+            client_key,
+        }),
+        root_cert: material.ca_pem(),
+    };
+    let mut addr = redis::Client::build_with_tls(info.clone().set_addr(addr), certificates)?
+        .get_connection_info()
+        .addr()
+        .clone();
+    addr.set_danger_accept_invalid_hostnames(uri.verify_peer() == VerifyPeer::Ca);
+    Ok(info.set_addr(addr))
+}
+
+#[cfg(not(feature = "tls"))]
+fn secured(_: ConnectionInfo, uri: &RedisUri, _: &ClientOptions) -> Result<ConnectionInfo> {
+    Err(without_tls(&uri.address()))
+}
+
+/// The refusal of a URI with TLS.
+#[cfg(not(feature = "tls"))]
+pub(crate) fn without_tls(address: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{address}: a TLS URI needs the feature `tls`, which is off"),
+    )
 }
 
 fn tcp_settings(options: &ClientOptions) -> TcpSettings {

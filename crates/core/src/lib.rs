@@ -46,6 +46,8 @@ mod script_options;
 mod script_redis_client;
 mod state;
 mod statistics;
+#[cfg(feature = "tls")]
+mod tls;
 mod underlying;
 mod uri;
 mod usage;
@@ -72,8 +74,8 @@ pub use gate::{Gate, GatePass};
 pub use listener_id::ListenerId;
 pub use namespace::{DeniedCommands, KeyPrefix};
 pub use options::{
-    ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Protocol, ReplayFilter,
-    SocketOptions,
+    ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Pem, Protocol,
+    ReplayFilter, SocketOptions, TlsOptions,
 };
 pub use resources::{ClientResources, ClientResourcesBuilder};
 pub use script::ScriptHandle;

@@ -5,9 +5,11 @@ mod check;
 mod disconnected_behavior;
 mod duration;
 mod overflow;
+mod pem;
 mod protocol;
 mod replay_filter;
 mod socket;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -19,9 +21,11 @@ use serde::{Deserialize, Serialize};
 pub use builder::ClientOptionsBuilder;
 pub use disconnected_behavior::DisconnectedBehavior;
 pub use overflow::Overflow;
+pub use pem::Pem;
 pub use protocol::Protocol;
 pub use replay_filter::ReplayFilter;
 pub use socket::SocketOptions;
+pub use tls::TlsOptions;
 
 /// How a client behaves: its deadlines, how it reconnects and what waits meanwhile, its pools and its
 /// listeners' queues.
@@ -172,6 +176,12 @@ impl ClientOptions {
     #[must_use]
     pub fn socket(&self) -> &SocketOptions {
         &self.0.socket
+    }
+
+    /// Whom a client trusts over TLS, and what it shows the server.
+    #[must_use]
+    pub fn tls(&self) -> &TlsOptions {
+        &self.0.tls
     }
 
     /// How many sessions may be open at once. Default 8.

@@ -12,6 +12,8 @@ use crate::callback_threads::{CallbackThreads, CallbackThreadsSnapshot};
 use crate::connection::Carriers;
 use crate::last_caller::LastCaller;
 use crate::namespace::TableCache;
+#[cfg(feature = "tls")]
+use crate::tls::TlsConfigs;
 use crate::wait::{is_io_thread, mark_io_thread};
 use crate::{Error, ErrorKind, Result};
 
@@ -45,6 +47,8 @@ struct Runtimes {
     owned: Mutex<Vec<Runtime>>,
     last_caller: Arc<LastCaller>,
     command_tables: TableCache,
+    #[cfg(feature = "tls")]
+    tls_configs: TlsConfigs,
     statistics: bool,
     carriers: Carriers,
 }
@@ -121,6 +125,11 @@ impl ClientResources {
 
     pub(crate) fn carriers(&self) -> &Carriers {
         &self.0.carriers
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_configs(&self) -> &TlsConfigs {
+        &self.0.tls_configs
     }
 
     /// Starts `future` on the I/O runtime. It must not block.
@@ -286,6 +295,8 @@ impl ClientResourcesBuilder {
             owned: Mutex::new(vec![io, callbacks]),
             last_caller: Arc::default(),
             command_tables: TableCache::default(),
+            #[cfg(feature = "tls")]
+            tls_configs: TlsConfigs::default(),
             statistics: self.statistics,
             carriers: Carriers::default(),
         })))

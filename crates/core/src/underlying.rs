@@ -13,6 +13,10 @@ use crate::{ClientOptions, Protocol, RedisUri, Result};
 /// It opens no connection until it is told to, and what it opens is the caller's own.
 #[derive(Clone)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a client has one, and it is hardly ever moved"
+)]
 pub enum UnderlyingClient {
     /// For one server.
     Single(redis::Client),

@@ -86,9 +86,9 @@ pub use redis_manager_core::{
     ClientState, ClientType, CloseOutcome, CloseReport, Connection, Delivery, DeniedCommands,
     DisconnectedBehavior, Error, ErrorKind, ErrorSink, EventStream, FailureCause, Gap, Gate,
     IntoRedisUri, KeyPrefix, Latencies, LatencySnapshot, LimitName, ListenerId, OpenRedisClient,
-    Overflow, PoolSnapshot, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
+    Overflow, Pem, PoolSnapshot, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
     RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptFailure, ScriptHandle, ScriptLimits,
-    ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot, StatisticsSnapshot,
+    ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot, StatisticsSnapshot, TlsOptions,
     UnderlyingClient, VerifyPeer, Waiting,
 };
 pub use redis_manager_pubsub::{

@@ -1,9 +1,24 @@
 //! How a test's server is started.
 
+use std::path::PathBuf;
+
 use crate::binary::ServerBinary;
 use crate::error::SupportError;
 use crate::lookup::Lookup;
 use crate::server::TestServer;
+
+/// What a server with TLS shows and wants; the files are read when it is started.
+#[derive(Debug, Clone)]
+pub struct TlsServer {
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// The private key of that.
+    pub key: PathBuf,
+    /// The authorities of its clients.
+    pub ca: PathBuf,
+    /// Whether a client must have a certificate.
+    pub wants_certificates: bool,
+}
 
 /// Made by [`TestServer::builder`].
 #[derive(Debug, Clone, Default)]
@@ -15,6 +30,7 @@ pub struct TestServerBuilder {
     pub(crate) port: Option<u16>,
     pub(crate) binary: Option<ServerBinary>,
     pub(crate) stand_in: bool,
+    pub(crate) tls: Option<TlsServer>,
 }
 
 impl TestServerBuilder {
@@ -61,13 +77,32 @@ impl TestServerBuilder {
         self
     }
 
+    /// Listens with TLS too, on a port of its own: [`TestServer::tls_port`]. If the server that [`Lookup`] finds was
+    /// built without, another one on `PATH` is taken.
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Starts the server and waits until it answers.
     pub fn start(self) -> Result<TestServer, SupportError> {
-        let binary = match &self.binary {
-            Some(binary) => binary.clone(),
-            None => Lookup::once(self.stand_in)?,
+        let mut binaries = match &self.binary {
+            Some(binary) => vec![binary.clone()],
+            None => vec![Lookup::once(self.stand_in)?],
         };
-        TestServer::launch(self, binary)
+        if self.tls.is_some() && self.binary.is_none() {
+            binaries.extend(Lookup::from_env().others());
+        }
+        let mut without = Vec::new();
+        for binary in binaries {
+            match TestServer::launch(self.clone(), binary) {
+                Err(SupportError::NoTls { server }) => without.push(server),
+                started => return started,
+            }
+        }
+        Err(SupportError::NoTls {
+            server: without.join(", "),
+        })
     }
 
     /// [`start`](Self::start) for tests: panics with the reason.

@@ -54,6 +54,15 @@ pub enum SupportError {
         /// The end of its log.
         log: String,
     },
+    /// The server was built without TLS.
+    #[error(
+        "{server} was built without TLS. Set REDIS_SERVER_BIN to one that has it, or put it on PATH: Debian's, Ubuntu's \
+         and Fedora's packages do"
+    )]
+    NoTls {
+        /// The binaries that were tried.
+        server: String,
+    },
     /// The server runs but does not answer.
     #[error(
         "the server did not answer within {waited:?} (last: {last}). The end of its log:\n{log}"

@@ -41,6 +41,8 @@ const LISTENING: &str = "Ready to accept connections";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Launch<'server> {
     pub(crate) port: u16,
+    /// The port with TLS, if there is one.
+    pub(crate) tls_port: Option<u16>,
     pub(crate) options: &'server TestServerBuilder,
     pub(crate) binary: &'server ServerBinary,
     pub(crate) folder: &'server Path,
@@ -50,7 +52,7 @@ pub(crate) struct Launch<'server> {
 pub(crate) fn on_a_free_port(
     options: &TestServerBuilder,
     binary: &ServerBinary,
-) -> Result<(TempDir, u16, Process, Admin), SupportError> {
+) -> Result<Started, SupportError> {
     let mut choices = if options.port.is_some() {
         1
     } else {
@@ -62,23 +64,53 @@ pub(crate) fn on_a_free_port(
             Some(port) => port,
             None => free_port()?,
         };
+        let tls_port = options.tls.as_ref().map(|_| free_port()).transpose()?;
         let folder = tempfile::Builder::new()
             .prefix("redis-manager-support-")
             .tempdir()
             .map_err(SupportError::io("making the server's folder"))?;
         let launch = Launch {
             port,
+            tls_port,
             options,
             binary,
             folder: folder.path(),
         };
         let mut process = launch.spawn()?;
         match launch.wait_until_ready(&mut process) {
-            Ok(admin) => return Ok((folder, port, process, admin)),
+            Ok(admin) => {
+                return Ok(Started {
+                    folder,
+                    port,
+                    tls_port,
+                    process,
+                    admin,
+                });
+            }
+            Err(SupportError::Exited { log, .. }) if tls_port.is_some() && lacks_tls(&log) => {
+                return Err(SupportError::NoTls {
+                    server: binary.to_string(),
+                });
+            }
             Err(SupportError::Exited { log, .. }) if choices > 0 && log.contains(PORT_TAKEN) => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) folder: TempDir,
+    pub(crate) port: u16,
+    pub(crate) tls_port: Option<u16>,
+    pub(crate) process: Process,
+    pub(crate) admin: Admin,
+}
+
+/// What Valkey says that was built without TLS, and Redis.
+fn lacks_tls(log: &str) -> bool {
+    log.contains("Failed finding TLS support") || log.contains("Bad directive")
 }
 
 impl Launch<'_> {
@@ -97,6 +129,19 @@ impl Launch<'_> {
         }
         if self.options.unix_socket {
             command.arg("--unixsocket").arg(socket_path(self.folder));
+        }
+        if let (Some(tls), Some(port)) = (&self.options.tls, self.tls_port) {
+            let wants = if tls.wants_certificates { "yes" } else { "no" };
+            command
+                .args(["--tls-port", &port.to_string()])
+                .args(["--tls-auth-clients", wants]);
+            for (option, file) in [
+                ("--tls-cert-file", &tls.certificate),
+                ("--tls-key-file", &tls.key),
+                ("--tls-ca-cert-file", &tls.ca),
+            ] {
+                command.arg(option).arg(file);
+            }
         }
         command.args(&self.options.arguments);
         command

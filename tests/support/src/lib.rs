@@ -8,6 +8,7 @@
 //! | `handle` | [`ServerHandle`]: for examples, which honour `REDIS_URL` |
 //! | `lookup` | [`Lookup`]: `REDIS_SERVER_BIN`, then `PATH`, then fetched |
 //! | `binary`, `version` | [`ServerBinary`], [`Version`]: what was found |
+//! | `certificates` | [`Authority`]: certificates for servers with TLS |
 //! | `fetch`, `stand_in` | the pinned Valkey, and meebis where Python cannot fetch it |
 //! | `launch` | its port, its arguments, the wait until it answers |
 //! | `process` | the child process that dies with its owner |
@@ -18,6 +19,8 @@ mod admin;
 mod binary;
 mod bounded;
 mod builder;
+#[cfg(feature = "certificates")]
+mod certificates;
 mod client_info;
 mod error;
 mod fetch;
@@ -32,7 +35,9 @@ mod stand_in;
 mod version;
 
 pub use binary::{Origin, ServerBinary};
-pub use builder::TestServerBuilder;
+pub use builder::{TestServerBuilder, TlsServer};
+#[cfg(feature = "certificates")]
+pub use certificates::{Authority, Issued, Validity};
 pub use client_info::ClientInfo;
 pub use error::SupportError;
 pub use handle::ServerHandle;

@@ -100,6 +100,15 @@ impl Lookup {
         Err(SupportError::NoServer { tried })
     }
 
+    /// The servers on `PATH`, those that do not run left out.
+    pub(crate) fn others(&self) -> Vec<ServerBinary> {
+        NAMES
+            .iter()
+            .flat_map(|name| self.on_path(name))
+            .filter_map(|path| ServerBinary::inspect(&path, Origin::Path).ok())
+            .collect()
+    }
+
     /// The files of this name in the search path, in order.
     pub(crate) fn on_path(&self, name: &str) -> impl Iterator<Item = PathBuf> {
         let file = format!("{name}{}", env::consts::EXE_SUFFIX);

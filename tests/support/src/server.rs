@@ -32,6 +32,7 @@ pub struct TestServer {
     options: TestServerBuilder,
     binary: ServerBinary,
     port: u16,
+    tls_port: Option<u16>,
 }
 
 impl TestServer {
@@ -59,14 +60,15 @@ impl TestServer {
         options: TestServerBuilder,
         binary: ServerBinary,
     ) -> Result<Self, SupportError> {
-        let (folder, port, process, admin) = launch::on_a_free_port(&options, &binary)?;
+        let started = launch::on_a_free_port(&options, &binary)?;
         Ok(Self {
-            admin: Mutex::new(Some(admin)),
-            process: Mutex::new(process),
-            folder,
+            admin: Mutex::new(Some(started.admin)),
+            process: Mutex::new(started.process),
+            folder: started.folder,
             options,
             binary,
-            port,
+            port: started.port,
+            tls_port: started.tls_port,
         })
     }
 
@@ -78,6 +80,11 @@ impl TestServer {
     /// The port, the same after a restart.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port with TLS, if the builder asked for one, the same after a restart.
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// `redis://127.0.0.1:port`, without the password.
@@ -162,6 +169,7 @@ impl TestServer {
         let mut process = self.process();
         let launch = Launch {
             port: self.port,
+            tls_port: self.tls_port,
             options: &self.options,
             binary: &self.binary,
             folder: self.folder.path(),

@@ -4,11 +4,16 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::endpoint::Endpoint;
+use super::progress::Progress;
 use super::socket::Socket;
-use crate::{ClientOptions, Error, ErrorKind, Result, SocketOptions};
+use crate::{ClientContext, Error, ErrorKind, Result, SocketOptions};
 
-/// Connects to the server that listens at `endpoint`.
-pub(super) async fn connect(endpoint: &Endpoint, options: &ClientOptions) -> Result<Socket> {
+/// Connects to the server that listens at `endpoint`, for the client that `context` describes.
+pub(super) async fn connect(
+    endpoint: &Endpoint,
+    context: &ClientContext,
+    progress: &Progress,
+) -> Result<Socket> {
     let failed = |error: std::io::Error| {
         Error::new(
             ErrorKind::Connect,
@@ -22,10 +27,52 @@ pub(super) async fn connect(endpoint: &Endpoint, options: &ClientOptions) -> Res
             let stream = TcpStream::connect((host.as_str(), *port))
                 .await
                 .map_err(failed)?;
-            configure(&stream, options.socket()).map_err(failed)?;
+            configure(&stream, context.options().socket()).map_err(failed)?;
+            if context.uri().is_tls() {
+                // Boxed, because it is large and most have none.
+                return Box::pin(secure(stream, endpoint, host, context, progress)).await;
+            }
             Ok(Socket::Tcp(stream))
         }
     }
+}
+
+#[cfg(feature = "tls")]
+async fn secure(
+    stream: TcpStream,
+    endpoint: &Endpoint,
+    host: &str,
+    context: &ClientContext,
+    progress: &Progress,
+) -> Result<Socket> {
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(|error| {
+        Error::new(
+            ErrorKind::InvalidUri,
+            format!("{endpoint}: no certificate can be for that host: {error}"),
+        )
+    })?;
+    let configs = context.resources().tls_configs();
+    let config = configs
+        .get(context.options().tls(), context.uri().verify_peer())
+        .await?;
+    progress.tls_began();
+    let secured = super::tls_socket::TlsSocket::connect(stream, name, config).await;
+    progress.tls_ended();
+    match secured {
+        Ok(socket) => Ok(Socket::Tls(Box::new(socket))),
+        Err(error) => Err(crate::tls::explain(endpoint, error)),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+async fn secure(
+    _stream: TcpStream,
+    endpoint: &Endpoint,
+    _host: &str,
+    _context: &ClientContext,
+    _progress: &Progress,
+) -> Result<Socket> {
+    Err(crate::connection_info::without_tls(endpoint))
 }
 
 #[cfg(unix)]

@@ -171,7 +171,7 @@ impl Driver {
 
     /// When there is something to do without the peer.
     fn next_look(&self) -> Option<Instant> {
-        let waiting = if self.is_writing() {
+        let waiting = if self.is_blocked() {
             self.outbox.earliest()
         } else {
             None
@@ -256,6 +256,11 @@ impl Driver {
         self.written < self.writing.len()
     }
 
+    /// Whether the socket has to take something before there is more to send.
+    fn is_blocked(&self) -> bool {
+        self.is_writing() || self.socket.holds_back()
+    }
+
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
         let read = {
             let mut space = self.decoder.space();
@@ -311,6 +316,14 @@ impl Driver {
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.socket.holds_back() {
+            // What is taken meanwhile stays where it can be withdrawn.
+            let Poll::Ready(flushed) = Pin::new(&mut self.socket).poll_flush(context) else {
+                self.outbox.fall_asleep();
+                return Poll::Pending;
+            };
+            flushed?;
+        }
         if !self.is_writing() {
             self.writing.clear();
             self.written = 0;

@@ -9,13 +9,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::busy_poll::BusyPoll;
 use super::driver::Driver;
-use super::handshake::greet;
 use super::has_no_reply;
 use super::learning::learn_commands;
 use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
-use super::supervisor::{Served, in_time};
+use super::supervisor::{Served, greet_in_time};
 use super::ticket::Ticket;
 use super::wire::Wire;
 use crate::namespace::{Guard, QueuedReplies};
@@ -42,7 +41,7 @@ impl ExclusiveConnection {
     ///
     /// What kept it from connecting, within the option `connect_timeout`.
     pub async fn open_async(context: &Arc<ClientContext>) -> Result<Self> {
-        let greeted = in_time(context, greet(context, context.protocol())).await?;
+        let greeted = greet_in_time(context, context.protocol()).await?;
         let outbox = Outbox::new(context.options(), &ReplayFilter::none());
         let pushes = Pushes::of(greeted.protocol, false);
         let driver = Driver::new(
@@ -60,7 +59,11 @@ impl ExclusiveConnection {
             let message = format!("the connection to {address} was lost: {reason}");
             Error::new(ErrorKind::Disconnected, message)
         };
-        let wire = Wire::new(&outbox, Leading::Alone);
+        let leading = match context.uri().is_tls() {
+            true => Leading::Never,
+            false => Leading::Alone,
+        };
+        let wire = Wire::new(&outbox, leading);
         let serving = Arc::clone(&wire);
         let drive = async move { served.end(serving.run(driver, lost).await.cause) };
         Ok(Self {

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::connect;
 use super::endpoint::Endpoint;
+use super::progress::Progress;
 use super::socket::Socket;
 use crate::connection_info::{library_name, library_version};
 use crate::resp::{DecodeError, Decoder, DecoderLimits};
@@ -20,10 +21,14 @@ pub(super) struct Greeted {
 }
 
 /// Opens a connection in `protocol`.
-pub(super) async fn greet(context: &ClientContext, protocol: Protocol) -> Result<Greeted> {
+pub(super) async fn greet(
+    context: &ClientContext,
+    protocol: Protocol,
+    progress: &Progress,
+) -> Result<Greeted> {
     let uri = context.uri();
     let endpoint = Endpoint::of(uri)?;
-    let socket = connect(&endpoint, context.options()).await?;
+    let socket = connect(&endpoint, context, progress).await?;
     let mut dialogue = Dialogue {
         endpoint,
         uri,
@@ -210,6 +215,11 @@ impl Dialogue<'_> {
             match read {
                 Ok(0) => return Err(self.hung_up()),
                 Ok(_) => {}
+                #[cfg(feature = "tls")]
+                Err(error) if crate::tls::is_from_tls(&error) => {
+                    // Under TLS 1.3 a server judges the client's certificate when the client thinks it is done.
+                    return Err(crate::tls::explain(&self.endpoint, error));
+                }
                 Err(error) => {
                     self.failure.get_or_insert(error);
                     return Err(self.hung_up());

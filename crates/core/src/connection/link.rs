@@ -8,6 +8,7 @@ use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 use super::PushSink;
 use super::aborted_transaction::aborted_transaction;
 use super::handshake::greet;
+use super::progress::Progress;
 use super::reply::Reply;
 use super::subscription::Subscription;
 use super::supervisor::{Supervisor, in_time};
@@ -31,8 +32,9 @@ impl Link {
             return Ok(Self::open_lazily(&context, sink));
         }
         // Boxed, or each future around it would have room for it twice, and all of them are moved.
-        let connecting = Box::pin(Self::connect(&context, sink));
-        in_time(&context, connecting).await
+        let progress = Progress::default();
+        let connecting = Box::pin(Self::connect(&context, sink, &progress));
+        in_time(&context, &progress, connecting).await
     }
 
     /// Connects when there is a request. Which protocol the server will agree to is not known yet, so what
@@ -52,6 +54,7 @@ impl Link {
     async fn connect(
         context: &Arc<ClientContext>,
         sink: Option<Arc<dyn PushSink>>,
+        progress: &Progress,
     ) -> Result<Self> {
         let supervise = |protocol, sink| Supervisor {
             context: Arc::clone(context),
@@ -59,7 +62,7 @@ impl Link {
             sink,
         };
         let protocol = context.protocol();
-        let greeted = greet(context, protocol).await?;
+        let greeted = greet(context, protocol, progress).await?;
         let (commands, subscriptions) = match (greeted.protocol, sink) {
             (_, None) => (supervise(protocol, None).start(greeted), None),
             (ProtocolVersion::RESP3, sink) => {
@@ -69,7 +72,7 @@ impl Link {
             }
             // A RESP2 socket that subscribes can do nothing else.
             (_, sink) => {
-                let subscriber = greet(context, protocol).await?;
+                let subscriber = greet(context, protocol, progress).await?;
                 let subscriber = supervise(protocol, sink).start(subscriber);
                 let commands = supervise(protocol, None).start(greeted);
                 (commands, Some(subscriber))

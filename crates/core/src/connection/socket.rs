@@ -10,6 +10,9 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+#[cfg(feature = "tls")]
+use super::tls_socket::TlsSocket;
+
 /// A socket that the runtime watches, or does not while it is detached: then nobody is woken by what the system
 /// receives, and everything is asked of the system itself.
 pub(super) enum Socket {
@@ -19,6 +22,9 @@ pub(super) enum Socket {
     Unix(UnixStream),
     #[cfg(unix)]
     DetachedUnix(std::os::unix::net::UnixStream),
+    /// Never detached: what the system has received is not what the server has said.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsSocket>),
     /// The runtime could not let go of it, or not take it back.
     Lost,
 }
@@ -49,7 +55,20 @@ impl Socket {
     /// Reads what the system has at this moment. Asks the system itself: what the runtime knows, it learns only
     /// when its thread wakes.
     pub(super) fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        #[cfg(feature = "tls")]
+        if let Self::Tls(_) = self {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         (&*self.system()?).read(bytes)
+    }
+
+    /// Whether it has taken bytes that the system has not: they are on their way only once it is flushed.
+    pub(super) fn holds_back(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.holds_back(),
+            _ => false,
+        }
     }
 
     // Through the standard library, which sees to it that a peer who hung up is an error and no signal.
@@ -70,6 +89,8 @@ impl Socket {
             Self::Unix(stream) => SockRef::from(stream),
             #[cfg(unix)]
             Self::DetachedUnix(stream) => SockRef::from(stream),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => SockRef::from(stream.stream()),
             Self::Lost => return Err(io::ErrorKind::NotConnected.into()),
         })
     }
@@ -93,6 +114,8 @@ impl AsyncRead for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
             detached => unless_it_blocks(detached.read_now(buffer.initialize_unfilled()))
                 .map_ok(|count| buffer.advance(count)),
         }
@@ -109,6 +132,8 @@ impl AsyncWrite for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
             detached => unless_it_blocks(detached.write_now(bytes)),
         }
     }
@@ -118,6 +143,8 @@ impl AsyncWrite for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_flush(context),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
             // What a system's socket has taken needs no flush.
             _ => Poll::Ready(Ok(())),
         }
@@ -128,6 +155,8 @@ impl AsyncWrite for Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
             detached => {
                 let ended = detached.system()?.shutdown(std::net::Shutdown::Write);
                 Poll::Ready(ended)

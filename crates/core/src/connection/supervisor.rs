@@ -13,6 +13,7 @@ use super::driver::Driver;
 use super::handshake::{Greeted, greet};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
+use super::progress::Progress;
 use super::wire::Wire;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
 
@@ -69,6 +70,8 @@ impl Supervisor {
         let leading = match () {
             // Where there are messages, a turn could take as long as all listeners' queues take them.
             () if self.sink.is_some() => Leading::Never,
+            // A turn asks the system, which knows nothing of what a TLS session has.
+            () if self.context.uri().is_tls() => Leading::Never,
             () if options.busy_poll().is_none() => Leading::Alone,
             () => Leading::Always,
         };
@@ -191,15 +194,22 @@ impl Supervisor {
     /// Tries once; the deadlines of what waits hold meanwhile.
     async fn connect(&self, outbox: &Outbox) -> Result<Greeted> {
         tokio::select! {
-            greeted = in_time(&self.context, greet(&self.context, self.protocol)) => greeted,
+            greeted = greet_in_time(&self.context, self.protocol) => greeted,
             never = outbox.expire_all() => match never {},
         }
     }
 }
 
+/// Opens a connection in `protocol`, within the option `connect_timeout`.
+pub(super) async fn greet_in_time(context: &ClientContext, protocol: Protocol) -> Result<Greeted> {
+    let progress = Progress::default();
+    in_time(context, &progress, greet(context, protocol, &progress)).await
+}
+
 /// Runs what makes a connection, within the option `connect_timeout`.
 pub(super) async fn in_time<T>(
     context: &ClientContext,
+    progress: &Progress,
     connecting: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let timeout = context.options().connect_timeout();
@@ -209,7 +219,10 @@ pub(super) async fn in_time<T>(
             let address = context.uri().address();
             Err(Error::new(
                 ErrorKind::Timeout,
-                format!("no connection to {address} within {timeout:?}"),
+                format!(
+                    "no connection to {address} within {timeout:?}{}",
+                    progress.hint()
+                ),
             ))
         })
         .map_err(|error| error.with_client(context.client_id()))

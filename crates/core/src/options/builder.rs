@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReplayFilter, SocketOptions, duration,
+    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReplayFilter, SocketOptions,
+    TlsOptions, duration,
 };
 use crate::{Error, Result};
 
@@ -62,6 +63,7 @@ pub struct ClientOptionsBuilder {
     pub(super) listener_blocked_after: Duration,
     pub(super) overflow: Overflow,
     pub(super) socket: SocketOptions,
+    pub(super) tls: TlsOptions,
 }
 
 impl Default for ClientOptionsBuilder {
@@ -94,6 +96,7 @@ impl Default for ClientOptionsBuilder {
             listener_blocked_after: Duration::from_secs(5),
             overflow: Overflow::DropOldest,
             socket: SocketOptions::default(),
+            tls: TlsOptions::default(),
         }
     }
 }
@@ -248,6 +251,13 @@ impl ClientOptionsBuilder {
     /// How the TCP socket of each connection is set up.
     pub fn socket(mut self, socket: SocketOptions) -> Self {
         self.socket = socket;
+        self
+    }
+
+    /// Whom the client trusts over TLS, and what it shows the server. Default: the authorities that the system trusts,
+    /// and nothing. Of no account unless the URI asks for TLS (`rediss://`).
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = tls;
         self
     }
 

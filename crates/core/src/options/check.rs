@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use humantime_serde::re::humantime::format_duration;
 
-use super::ClientOptionsBuilder;
+use super::{ClientOptionsBuilder, Pem};
 use crate::{Error, ErrorKind, Result};
 
 /// What Linux takes for `TCP_KEEPIDLE`; outside of it no connection could be made.
@@ -77,6 +77,37 @@ impl ClientOptionsBuilder {
             if let Some(duration) = duration.filter(|duration| !range.contains(duration)) {
                 let value = format_duration(duration).to_string();
                 return Err(invalid(name, &value, allowed));
+            }
+        }
+        self.check_tls()
+    }
+
+    fn check_tls(&self) -> Result<()> {
+        for (name, pem) in [
+            ("tls.ca", self.tls.ca()),
+            ("tls.certificate", self.tls.certificate()),
+            ("tls.key", self.tls.key()),
+        ] {
+            if pem.is_some_and(Pem::is_empty) {
+                return Err(invalid(name, "empty", "the path of a file, or PEM text"));
+            }
+        }
+        for (name, other, pem, its_other) in [
+            (
+                "tls.certificate",
+                "tls.key",
+                self.tls.certificate(),
+                self.tls.key(),
+            ),
+            (
+                "tls.key",
+                "tls.certificate",
+                self.tls.key(),
+                self.tls.certificate(),
+            ),
+        ] {
+            if pem.is_none() && its_other.is_some() {
+                return Err(invalid(name, "missing", &format!("there beside `{other}`")));
             }
         }
         Ok(())

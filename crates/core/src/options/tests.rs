@@ -72,6 +72,11 @@ fn unusual() -> ClientOptions {
         .buffer_usage_ratio(8)
         .protocol(Protocol::Resp3)
         .socket(socket)
+        .tls(
+            TlsOptions::default()
+                .with_ca(Pem::file("ca.pem"))
+                .with_client_certificate(Pem::file("client.pem"), Pem::file("client.key")),
+        )
         .session_pool_size(1)
         .blocking_pool_size(2)
         .listener_queue_size(3)
@@ -118,6 +123,14 @@ fn every_setter_reaches_its_getter() {
         options.socket().user_timeout(),
         Some(Duration::from_millis(1500))
     );
+    let path = |pem: Option<&Pem>| {
+        pem.and_then(Pem::path)
+            .map(|path| path.display().to_string())
+    };
+    let tls = options.tls();
+    assert_eq!(path(tls.ca()).as_deref(), Some("ca.pem"));
+    assert_eq!(path(tls.certificate()).as_deref(), Some("client.pem"));
+    assert_eq!(path(tls.key()).as_deref(), Some("client.key"));
     assert_eq!(options.to_builder().build().ok(), Some(options));
 }
 
@@ -149,6 +162,7 @@ fn the_written_form() {
         "listener_blocked_after": "5ms",
         "overflow": "drop-newest",
         "socket": {"tcp_nodelay": false, "keepalive": "off", "user_timeout": "1s 500ms"},
+        "tls": {"ca": "ca.pem", "certificate": "client.pem", "key": "client.key"},
     });
     assert_eq!(serde_json::to_value(unusual()).ok(), Some(expected));
 }
@@ -272,6 +286,10 @@ fn values_out_of_range_are_refused() {
             "`socket.user_timeout` is 0s; it must be 1ms to 2147483647ms, or off",
         ),
         (
+            new().tls(TlsOptions::default().with_ca(Pem::file(""))),
+            "`tls.ca` is empty; it must be the path of a file, or PEM text",
+        ),
+        (
             user_timeout(Duration::from_secs(2_147_484)),
             "`socket.user_timeout` is 24days 20h 31m 24s; it must be 1ms to 2147483647ms, or off",
         ),
@@ -310,11 +328,23 @@ fn what_a_file_must_not_say() {
              `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
              `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
              `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, \
-             `listener_blocked_after`, `overflow`, `socket`",
+             `listener_blocked_after`, `overflow`, `socket`, `tls`",
         ),
         (
             r#"{"socket": {"nodelay": true}}"#,
             "unknown field `nodelay`, expected one of `tcp_nodelay`, `keepalive`, `user_timeout`",
+        ),
+        (
+            r#"{"tls": {"cacert": "ca.pem"}}"#,
+            "unknown field `cacert`, expected one of `ca`, `certificate`, `key`",
+        ),
+        (
+            r#"{"tls": {"key": "client.key"}}"#,
+            "invalid client options: `tls.certificate` is missing; it must be there beside `tls.key`",
+        ),
+        (
+            r#"{"tls": {"certificate": "client.pem"}}"#,
+            "invalid client options: `tls.key` is missing; it must be there beside `tls.certificate`",
         ),
         (
             r#"{"connect_timeout": 10}"#,

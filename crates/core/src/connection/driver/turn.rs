@@ -66,7 +66,7 @@ impl Driver {
                     self.end = Some(End::Lost(error));
                     return true;
                 }
-                Poll::Pending => break self.is_writing(),
+                Poll::Pending => break self.is_blocked(),
             }
         };
         blocked || !self.timer.covers(self.next_alarm())

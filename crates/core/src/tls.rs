@@ -1,0 +1,12 @@
+//! TLS: whom a client trusts, what it shows, and what a failure means.
+
+mod client_config;
+mod configs;
+mod failure;
+mod material;
+mod system_roots;
+mod verifier;
+
+pub(crate) use configs::TlsConfigs;
+pub(crate) use failure::{explain, is_from_tls};
+pub(crate) use material::Material;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
-use redis_manager::RedisAsyncCommands;
 use redis_manager::prelude::*;
 use redis_manager::redis::{RedisResult, pipe};
+use redis_manager::{RedisAsyncCommands, TlsOptions};
 use redis_manager_support::TestServer;
 use tokio::runtime::Runtime;
 
 use crate::harness::{PATIENCE, Run, eventually};
 use crate::random::Random;
+use crate::tls_fixture::Secure;
 
 const TASKS_OF_A_CLIENT: usize = 8;
 /// How long a task that was turned away does something else.
@@ -18,11 +19,23 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 #[test]
 fn every_increment_is_accounted_for_however_often_the_connection_is_killed() {
-    let mut run = Run::begin("increment_ledger");
-    let (operations, kills) = run.scale((20_000, 30), (2_000_000, 450));
+    let run = Run::begin("increment_ledger");
     let server = TestServer::start();
+    audit_all(run, &server, &server.url(), &TlsOptions::default());
+}
+
+#[test]
+fn every_increment_is_accounted_for_over_tls_as_well() {
+    let run = Run::begin("increment_ledger_tls");
+    let secure = Secure::start();
+    let trusting = secure.certificates.trusting();
+    audit_all(run, &secure.server, &secure.url(), &trusting);
+}
+
+fn audit_all(mut run: Run, server: &TestServer, url: &str, tls: &TlsOptions) {
+    let (operations, kills) = run.scale((20_000, 30), (2_000_000, 450));
     let manager = RedisManager::new().unwrap();
-    let clients = open_clients(&manager, &server);
+    let clients = open_clients(&manager, url, tls);
     let runtime = Runtime::new().unwrap();
     let progress = Arc::new(Progress::default());
     let mut tasks = Vec::new();
@@ -43,7 +56,7 @@ fn every_increment_is_accounted_for_however_often_the_connection_is_killed() {
             progress.done.load(SeqCst) >= moment || tasks.iter().any(|task| task.is_finished())
         });
         eventually("somebody is there to be killed", || {
-            kill_some(&server, &mut run.random)
+            kill_some(server, &mut run.random)
         });
     }
     eventually("the operations are done", || {
@@ -75,7 +88,7 @@ fn every_increment_is_accounted_for_however_often_the_connection_is_killed() {
 }
 
 /// Of each protocol one that queues, one that rejects, and one that queues but not for long.
-fn open_clients(manager: &RedisManager, server: &TestServer) -> Vec<RedisCommandClient> {
+fn open_clients(manager: &RedisManager, url: &str, tls: &TlsOptions) -> Vec<RedisCommandClient> {
     let script = manager.load_script("ledger").unwrap();
     let mut clients = Vec::new();
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
@@ -85,12 +98,13 @@ fn open_clients(manager: &RedisManager, server: &TestServer) -> Vec<RedisCommand
             (DisconnectedBehavior::Queue, Duration::from_millis(3)),
         ] {
             let options = ClientOptions::builder()
+                .tls(tls.clone())
                 .protocol(protocol)
                 .disconnected_behavior(behavior)
                 .command_timeout(timeout)
                 .reconnect_delay(Duration::from_millis(50));
             let options = options.build().unwrap();
-            clients.push(manager.open_with(&script, server.url(), options).unwrap());
+            clients.push(manager.open_with(&script, url, options).unwrap());
         }
     }
     clients

@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use redis_manager::prelude::*;
 use redis_manager::redis::{Pipeline, RedisError, RedisResult, cmd, pipe};
-use redis_manager::{RedisAsyncCommands, RedisCommands};
+use redis_manager::{RedisAsyncCommands, RedisCommands, TlsOptions};
 use redis_manager_support::TestServer;
 use tokio::runtime::Runtime;
 
 use crate::harness::{PATIENCE, Run, eventually};
 use crate::random::Random;
+use crate::tls_fixture::Secure;
 
 const DEADLINE: Duration = Duration::from_millis(300);
 const LATENESS: Duration = Duration::from_millis(50);
@@ -25,12 +26,24 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 #[test]
 fn no_call_outlives_its_deadline_however_often_the_server_dies() {
-    let mut run = Run::begin("kill_storm");
+    let run = Run::begin("kill_storm");
+    let server = TestServer::start();
+    storm(run, &server, &server.url(), &TlsOptions::default());
+}
+
+#[test]
+fn no_call_outlives_its_deadline_over_tls_either() {
+    let run = Run::begin("kill_storm_tls");
+    let secure = Secure::start();
+    let trusting = secure.certificates.trusting();
+    storm(run, &secure.server, &secure.url(), &trusting);
+}
+
+fn storm(mut run: Run, server: &TestServer, url: &str, tls: &TlsOptions) {
     let kills = run.scale(6, 200);
     let panics = count_panics();
-    let server = TestServer::start();
     let manager = RedisManager::new().unwrap();
-    let clients = open_clients(&manager, &server);
+    let clients = open_clients(&manager, url, tls);
     let runtime = Runtime::new().unwrap();
     let tally = Arc::new(Tally::default());
     let (mut tasks, mut threads) = (Vec::new(), Vec::new());
@@ -99,7 +112,11 @@ fn no_call_outlives_its_deadline_however_often_the_server_dies() {
 }
 
 /// One for each protocol and each behaviour while disconnected.
-fn open_clients(manager: &RedisManager, server: &TestServer) -> [RedisCommandClient; CLIENTS] {
+fn open_clients(
+    manager: &RedisManager,
+    url: &str,
+    tls: &TlsOptions,
+) -> [RedisCommandClient; CLIENTS] {
     let script = manager.load_script("kill storm").unwrap();
     [
         (Protocol::Resp2, DisconnectedBehavior::Queue),
@@ -109,12 +126,13 @@ fn open_clients(manager: &RedisManager, server: &TestServer) -> [RedisCommandCli
     ]
     .map(|(protocol, behavior)| {
         let options = ClientOptions::builder()
+            .tls(tls.clone())
             .protocol(protocol)
             .disconnected_behavior(behavior)
             .command_timeout(DEADLINE)
             .reconnect_delay(Duration::from_millis(50));
         let options = options.build().unwrap();
-        manager.open_with(&script, server.url(), options).unwrap()
+        manager.open_with(&script, url, options).unwrap()
     })
 }
 

@@ -19,6 +19,9 @@ mod process;
 mod proxy;
 mod publisher;
 mod random;
+#[path = "../integration/tls_fixture.rs"]
+#[allow(dead_code, reason = "the integration tests use the rest")]
+mod tls_fixture;
 
 mod blocking_conservation;
 mod cancel_storm;

@@ -42,6 +42,7 @@ pub(super) async fn greet(
         cmd: Cmd::with_capacity(WORDS, WORDS_LENGTH),
         unsent: Vec::with_capacity(USUAL_LENGTH),
         unconfirmed: 0,
+        was_heard: false,
         failure: None,
         refusal: None,
     };
@@ -59,6 +60,9 @@ const WORDS_LENGTH: usize = 64;
 /// How long all commands are then.
 const USUAL_LENGTH: usize = 256;
 
+/// What a server with TLS says to who speaks Redis begins with this, and nothing that a Redis says does.
+const TLS_ALERT: u8 = 0x15;
+
 struct Dialogue<'a> {
     endpoint: Endpoint,
     /// How to log in there, and what else to say.
@@ -72,6 +76,8 @@ struct Dialogue<'a> {
     unsent: Vec<u8>,
     /// How much of it is [`require`](Self::require)d and not answered.
     unconfirmed: usize,
+    /// Whether the server has said anything.
+    was_heard: bool,
     /// Why it could not be sent. A server that has no place for a client says so and hangs up, perhaps before
     /// it was asked anything. So this only counts once all that it said is read.
     failure: Option<io::Error>,
@@ -206,6 +212,11 @@ impl Dialogue<'_> {
             self.unsent.clear();
         }
         loop {
+            if self.decoder.begun() == Some(TLS_ALERT) {
+                return Err(
+                    self.not_redis("it speaks TLS, for which the URI begins with rediss://")
+                );
+            }
             match take(&mut self.decoder) {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => {}
@@ -214,7 +225,7 @@ impl Dialogue<'_> {
             let read = self.socket.read_buf(&mut self.decoder.space()).await;
             match read {
                 Ok(0) => return Err(self.hung_up()),
-                Ok(_) => {}
+                Ok(_) => self.was_heard = true,
                 #[cfg(feature = "tls")]
                 Err(error) if crate::tls::is_from_tls(&error) => {
                     // Under TLS 1.3 a server judges the client's certificate when the client thinks it is done.
@@ -231,9 +242,30 @@ impl Dialogue<'_> {
     fn hung_up(&mut self) -> Error {
         match (self.refusal.take(), self.failure.take()) {
             (Some(refusal), _) => refusal,
-            (None, Some(failure)) => self.explain(failure.into()),
-            (None, None) => hung_up(&self.endpoint),
+            (None, Some(failure)) => {
+                let error = RedisError::from(failure);
+                match error.is_connection_dropped() {
+                    true => self.lost(),
+                    false => self.explain(error),
+                }
+            }
+            (None, None) => self.lost(),
         }
+    }
+
+    fn lost(&self) -> Error {
+        let is_plain = matches!(self.endpoint, Endpoint::Tcp { .. }) && !self.uri.is_tls();
+        let hint = match is_plain && !self.was_heard {
+            true => "; does the port speak TLS? then the URI begins with rediss://",
+            false => "",
+        };
+        Error::new(
+            ErrorKind::Connect,
+            format!(
+                "{} closed the connection during the handshake{hint}",
+                self.endpoint
+            ),
+        )
     }
 
     fn check(&self, answer: Value) -> Result<()> {
@@ -257,13 +289,6 @@ impl Dialogue<'_> {
     }
 }
 
-fn hung_up(address: &Endpoint) -> Error {
-    Error::new(
-        ErrorKind::Connect,
-        format!("{address} closed the connection during the handshake"),
-    )
-}
-
 /// Says what a failed handshake means, with the address.
 fn explain(address: &Endpoint, uri: &RedisUri, error: RedisError) -> Error {
     let (kind, what) = match error.kind() {
@@ -276,7 +301,6 @@ fn explain(address: &Endpoint, uri: &RedisUri, error: RedisError) -> Error {
         redis::ErrorKind::Io if error.is_connection_refusal() => {
             (ErrorKind::Connect, "cannot be reached")
         }
-        redis::ErrorKind::Io if error.is_connection_dropped() => return hung_up(address),
         redis::ErrorKind::Io => (ErrorKind::Connect, "cannot be reached"),
         _ => match error.code() {
             Some("NOAUTH" | "WRONGPASS") => (ErrorKind::Authentication, "refused to log in"),

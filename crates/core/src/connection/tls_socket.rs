@@ -110,3 +110,135 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsSocket<S> {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{RootCertStore, ServerConfig};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// A stream whose system fails, or takes nothing more, after so many bytes.
+    struct Ending {
+        stream: DuplexStream,
+        left: usize,
+        fails: bool,
+    }
+
+    impl AsyncRead for Ending {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Ending {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let part = bytes.get(..self.left.min(bytes.len())).unwrap_or_default();
+            if part.is_empty() {
+                return match self.fails {
+                    true => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                    false => Poll::Pending,
+                };
+            }
+            let count = ready!(Pin::new(&mut self.stream).poll_write(context, part))?;
+            self.left -= count;
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A connection that has `left` bytes to go, and its peer.
+    async fn connected(
+        left: usize,
+        fails: bool,
+    ) -> (
+        TlsSocket<Ending>,
+        tokio_rustls::server::TlsStream<DuplexStream>,
+    ) {
+        let issued = rcgen::generate_simple_self_signed(vec!["h".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = PrivateKeyDer::try_from(issued.signing_key.serialize_der()).unwrap();
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![issued.cert.der().clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(issued.cert.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let stream = Ending {
+            stream: ours,
+            left: usize::MAX,
+            fails,
+        };
+        let name = ServerName::try_from("h").unwrap();
+        let (socket, peer) = tokio::join!(
+            TlsSocket::connect(stream, name, Arc::new(client)),
+            TlsAcceptor::from(Arc::new(server)).accept(theirs)
+        );
+        let mut socket = socket.unwrap();
+        socket.0.get_mut().0.left = left;
+        (socket, peer.unwrap())
+    }
+
+    #[tokio::test]
+    async fn bytes_are_taken_also_if_the_system_fails_with_a_part_of_them_on_its_way() {
+        let (mut socket, mut peer) = connected(40_000, true).await;
+        let taken = socket.write(&[b'x'; 60_000]).await.unwrap();
+        assert!(taken > 40_000, "{taken}");
+        // What came before the failure is whole, and runs.
+        let mut arrived = [0; 16 * 1024];
+        peer.read_exact(&mut arrived).await.unwrap();
+        assert!(socket.holds_back());
+        let error = socket.write(b"y").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_while_something_is_held_back() {
+        let (mut socket, mut peer) = connected(10, false).await;
+        assert_eq!(socket.write(b"first").now_or_never().unwrap().unwrap(), 5);
+        assert!(socket.holds_back());
+        assert!(socket.write(b"second").now_or_never().is_none());
+        assert!(socket.flush().now_or_never().is_none());
+
+        socket.0.get_mut().0.left = usize::MAX;
+        socket.flush().await.unwrap();
+        assert!(!socket.holds_back());
+        socket.write_all(b"second").await.unwrap();
+        let mut arrived = [0; 11];
+        peer.read_exact(&mut arrived).await.unwrap();
+        assert_eq!(&arrived, b"firstsecond");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_gone_without_a_word_has_hung_up() {
+        let (mut socket, peer) = connected(0, false).await;
+        drop(peer);
+        assert_eq!(socket.read(&mut [0]).await.unwrap(), 0);
+    }
+}

@@ -50,7 +50,8 @@ fn no_tls(address: &dyn Display) -> String {
 fn untrusted(address: &dyn Display, reason: &CertificateError) -> String {
     let its = format!("the certificate of {address}");
     match reason {
-        CertificateError::UnknownIssuer => format!(
+        // The latter if the one that is trusted has the name of the one that has signed: it was made anew, say.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "{its} comes from no authority that is trusted; the option `tls.ca` names others"
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -87,6 +88,7 @@ fn refused(address: &dyn Display, alert: AlertDescription) -> (ErrorKind, String
         | Alert::CertificateExpired
         | Alert::CertificateUnknown
         | Alert::UnknownCA
+        | Alert::DecryptError
         | Alert::AccessDenied => (
             ErrorKind::Authentication,
             format!("{address} refused the client certificate: {alert:?}"),
@@ -124,6 +126,7 @@ mod tests {
         use {AlertDescription as Alert, CertificateError as Bad, ErrorKind as Kind};
         for (error, kind, part) in [
             (Bad::UnknownIssuer.into(), Kind::Connect, "`tls.ca`"),
+            (Bad::BadSignature.into(), Kind::Connect, "`tls.ca`"),
             (Bad::NotValidForName.into(), Kind::Connect, "verifyPeer=CA"),
             (Bad::Expired.into(), Kind::Connect, "has expired"),
             (Bad::NotValidYet.into(), Kind::Connect, "not valid yet"),

@@ -85,6 +85,7 @@ mod tls_certificates;
 mod tls_fixture;
 mod tls_mistakes;
 mod transactions;
+mod unix_sockets;
 mod unload;
 mod unload_races;
 mod unregistering;

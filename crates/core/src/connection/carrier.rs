@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PushSink;
 use super::link::Link;
+use super::progress::Progress;
 use super::supervisor::{in_time, tell_end};
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Result};
 
@@ -215,7 +216,9 @@ pub(super) async fn open(
             Some(admitted) => Some(admitted),
             None => {
                 let (carrier, waiting) = (Arc::clone(carrier), Arc::clone(context));
-                let reconnected = async move { in_time(&waiting, carrier.reconnected()).await };
+                let reconnected = async move {
+                    in_time(&waiting, &Progress::default(), carrier.reconnected()).await
+                };
                 match context.resources().run_cancellable(reconnected).await {
                     Ok(()) => membership.carrier.admit(context),
                     Err(cause) => Some(Err(cause)),

@@ -194,7 +194,8 @@ impl ClientOptionsBuilder {
     /// busy meanwhile, and an executor's other tasks on that thread wait. Where it does not pay, because the server is
     /// farther away than this or has more to do, it is all but given up, down to one try in a thousand calls, until it
     /// pays again; and so it is while clients of the same threads are called in turns. Of a few calls at the same time
-    /// one does the work of all; of many, none. Clients that subscribe never do this.
+    /// one does the work of all; of many, none. Clients that subscribe never do this, nor
+    /// do calls over TLS.
     pub fn busy_poll(mut self, busy_poll: impl Into<Option<Duration>>) -> Self {
         self.busy_poll = busy_poll.into();
         self

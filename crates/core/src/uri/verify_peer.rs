@@ -1,6 +1,7 @@
 //! How much of a server's certificate is checked.
 
-/// How much of the server's certificate is checked when TLS is on.
+/// How much of the server's certificate is checked when TLS is on: lettuce's `SslVerifyMode`. Whom to trust says the
+/// option [`tls`](crate::ClientOptionsBuilder::tls).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VerifyPeer {
     /// Nothing is checked: the connection is encrypted, but anyone may have answered.

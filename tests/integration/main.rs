@@ -18,6 +18,7 @@ mod bursts;
 mod closing;
 mod closing_callbacks;
 mod command_client;
+mod configured;
 mod culprits;
 mod denied_commands;
 mod differential;

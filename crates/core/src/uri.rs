@@ -169,6 +169,25 @@ impl RedisUri {
         self.password.as_deref()
     }
 
+    /// The same place for another user, whatever the login was before. An empty name means the server's default user, and
+    /// an empty password without a name no login.
+    ///
+    /// ```
+    /// use redis_manager_core::RedisUri;
+    ///
+    /// let uri = RedisUri::parse("redis://localhost/2")?.with_login("economy", "s3cret");
+    /// assert_eq!(uri.to_url_with_password(), "redis://economy:s3cret@localhost:6379/2");
+    /// assert_eq!(uri.with_login("", "").password(), None);
+    /// # Ok::<(), redis_manager_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_login(mut self, username: &str, password: impl Into<String>) -> Self {
+        self.username = Some(username.to_owned()).filter(|username| !username.is_empty());
+        self.password = Some(password.into())
+            .filter(|password| self.username.is_some() || !password.is_empty());
+        self
+    }
+
     /// The name that each connection takes (`CLIENT SETNAME`).
     #[must_use]
     pub fn client_name(&self) -> Option<&str> {

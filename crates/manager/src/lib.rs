@@ -53,10 +53,12 @@
 
 mod any_client;
 mod command_name;
+mod config;
 mod mailbox;
 mod manager;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod open_target;
 pub mod prelude;
 mod registry;
 mod script_command;
@@ -65,10 +67,12 @@ mod snapshot;
 mod unload_report;
 
 pub use any_client::AnyClient;
+pub use config::{ManagerConfig, PrefixTemplate, ResourcesConfig, ScriptConfig, ServerConfig};
 pub use mailbox::{Budget, Mailbox, Polled, ScriptFuture};
 pub use manager::{RedisManager, ScriptReload};
 #[cfg(feature = "metrics")]
 pub use metrics::describe_metrics;
+pub use open_target::{Named, OpenTarget, Target, named};
 pub use script_command::ScriptCommand;
 pub use script_value::{ScriptValue, ValueLimits};
 pub use snapshot::{

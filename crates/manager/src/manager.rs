@@ -17,8 +17,8 @@ use redis_manager_core::{
 
 use tokio_util::task::TaskTracker;
 
-use crate::AnyClient;
 use crate::registry::Registry;
+use crate::{AnyClient, ManagerConfig};
 
 pub use reloading::ScriptReload;
 
@@ -45,6 +45,7 @@ pub use reloading::ScriptReload;
 pub struct RedisManager(Arc<Inner>);
 
 struct Inner {
+    config: ManagerConfig,
     resources: ClientResources,
     /// Whether the resources end with the manager, being its alone.
     owns_resources: bool,
@@ -60,7 +61,8 @@ impl RedisManager {
     ///
     /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) if the operating system gives no thread.
     pub fn new() -> Result<Self> {
-        Ok(Self::build(ClientResources::new()?, true))
+        let resources = ClientResources::new()?;
+        Ok(Self::build(ManagerConfig::default(), resources, true))
     }
 
     /// Makes a manager on `resources`, which may be shared and are not shut down with it.
@@ -74,11 +76,47 @@ impl RedisManager {
     /// ```
     #[must_use]
     pub fn with_resources(resources: ClientResources) -> Self {
-        Self::build(resources, false)
+        Self::build(ManagerConfig::default(), resources, false)
     }
 
-    fn build(resources: ClientResources, owns_resources: bool) -> Self {
+    /// Makes a manager with the threads that `config` says, whose scripts have the options that stand there and open
+    /// servers by their [name](crate::named). Connects to none, and reads no password yet.
+    ///
+    /// ```
+    /// use redis_manager::{ManagerConfig, RedisManager};
+    ///
+    /// let config: ManagerConfig = toml::from_str(r#"servers.main.uri = "redis://localhost""#)?;
+    /// let manager = RedisManager::from_config(config)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOptions`](crate::ErrorKind::InvalidOptions) says what is wrong in `config`, and where: a user without a
+    /// password, a number of threads of 0. [`Internal`](crate::ErrorKind::Internal) as of [`new`](Self::new).
+    pub fn from_config(config: ManagerConfig) -> Result<Self> {
+        config.check()?;
+        let resources = config.resources().builder().build()?;
+        Ok(Self::build(config, resources, true))
+    }
+
+    /// As [`from_config`](Self::from_config), on `resources`, as [`with_resources`](Self::with_resources) takes them:
+    /// what `config` says of threads is left to whoever made them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOptions`](crate::ErrorKind::InvalidOptions) as of [`from_config`](Self::from_config).
+    pub fn from_config_with_resources(
+        config: ManagerConfig,
+        resources: ClientResources,
+    ) -> Result<Self> {
+        config.check()?;
+        Ok(Self::build(config, resources, false))
+    }
+
+    fn build(config: ManagerConfig, resources: ClientResources, owns_resources: bool) -> Self {
         Self(Arc::new(Inner {
+            config,
             resources,
             owns_resources,
             registry: Mutex::new(Registry::new()),
@@ -96,18 +134,22 @@ impl RedisManager {
         ClientOptions::builder()
     }
 
-    /// Loads a script, so that it may open clients. Does not block.
+    /// Loads a script, so that it may open clients, with the options that the configuration has for it: by default it
+    /// is allowed everything. Does not block.
     ///
     /// # Errors
     ///
     /// [`ScriptConflict`](crate::ErrorKind::ScriptConflict) if a script of this name is loaded,
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the name is empty,
+    /// [`InvalidOptions`](crate::ErrorKind::InvalidOptions) if it makes no key prefix of the configuration's pattern,
     /// [`Closed`](crate::ErrorKind::Closed) after a shutdown.
     pub fn load_script(&self, name: impl AsRef<str>) -> Result<ScriptHandle> {
-        self.load_script_with(name, ScriptOptions::default())
+        let options = self.0.config.script_options(name.as_ref())?;
+        self.load_script_with(name, options)
     }
 
-    /// Loads a script that is not allowed everything. Does not block. Whoever reloads it keeps its options.
+    /// Loads a script with these options, whatever the configuration has for it. Does not block. Whoever reloads it
+    /// keeps its options.
     ///
     /// ```
     /// use redis_manager::prelude::*;
@@ -158,6 +200,12 @@ impl RedisManager {
         let mut clients = self.redis_clients(script);
         clients.retain(|client| client.client_type() == client_type);
         clients
+    }
+
+    /// What the manager was made with.
+    #[must_use]
+    pub fn config(&self) -> &ManagerConfig {
+        &self.0.config
     }
 
     /// The threads that the manager's clients run on.

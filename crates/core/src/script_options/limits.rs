@@ -139,6 +139,31 @@ impl ScriptLimits {
         }
     }
 
+    /// These limits, and where there is none that of `others`.
+    ///
+    /// ```
+    /// use redis_manager_core::{LimitName, ScriptLimits};
+    ///
+    /// let all = ScriptLimits::none().with_clients(4).with_sessions(2);
+    /// let limits = ScriptLimits::none().with_clients(8).or(&all);
+    /// assert_eq!(limits.get(LimitName::Clients), Some(8));
+    /// assert_eq!(limits.get(LimitName::Sessions), Some(2));
+    /// ```
+    #[must_use]
+    pub fn or(self, others: &Self) -> Self {
+        Self {
+            clients: self.clients.or(others.clients),
+            listeners: self.listeners.or(others.listeners),
+            sessions: self.sessions.or(others.sessions),
+            blocking_calls: self.blocking_calls.or(others.blocking_calls),
+            callback_threads: self.callback_threads.or(others.callback_threads),
+            commands_in_flight: self.commands_in_flight.or(others.commands_in_flight),
+            bytes_queued: self.bytes_queued.or(others.bytes_queued),
+            operations_per_second: self.operations_per_second.or(others.operations_per_second),
+            openings_per_second: self.openings_per_second.or(others.openings_per_second),
+        }
+    }
+
     /// Limits the clients that are open at a time.
     #[must_use]
     pub fn with_clients(mut self, clients: usize) -> Self {

@@ -4,23 +4,27 @@ use std::sync::Arc;
 
 use redis_manager_command::RedisCommandClient;
 use redis_manager_core::{
-    ClientOptions, ClientType, Error, ErrorKind, IntoRedisUri, OpenRedisClient, RedisBasicClient,
-    RedisUri, Result, ScriptHandle, wait,
+    ClientOptions, ClientType, Error, ErrorKind, OpenRedisClient, RedisBasicClient, RedisUri,
+    Result, ScriptHandle, wait,
 };
 use redis_manager_pubsub::RedisPubSubClient;
+use tokio::task::spawn_blocking;
 
 use super::RedisManager;
-use crate::AnyClient;
+use crate::open_target::Target;
+use crate::{AnyClient, OpenTarget};
 
 impl RedisManager {
     /// Opens a client of the kind `C` for `script`, blocking the thread. `target` is a
-    /// [`RedisUri`], a URI as text, or a host and a port, with a password if need be.
+    /// [`RedisUri`], a URI as text, a host and a port, with a password if need be, or [`named`](crate::named): a server
+    /// of the manager's configuration, with the options that it has there.
     ///
     /// # Errors
     ///
     /// All or nothing: of a failed opening nothing is left, and nothing that was open is disturbed.
     ///
     /// - [`InvalidUri`](crate::ErrorKind::InvalidUri): `target` is not allowed; the error says where.
+    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): the configuration has no server of that name.
     /// - [`Connect`](crate::ErrorKind::Connect), [`Authentication`](crate::ErrorKind::Authentication),
     ///   [`Protocol`](crate::ErrorKind::Protocol), [`Server`](crate::ErrorKind::Server),
     ///   [`Timeout`](crate::ErrorKind::Timeout): with the address and the cause, within the option
@@ -28,11 +32,11 @@ impl RedisManager {
     /// - [`Unsupported`](crate::ErrorKind::Unsupported): a Sentinel, Cluster or TLS URI, so far.
     /// - [`ScriptUnloaded`](crate::ErrorKind::ScriptUnloaded): the script is, or was meanwhile, unloaded.
     /// - [`ScriptConflict`](crate::ErrorKind::ScriptConflict): the script is another manager's.
-    pub fn open<C>(&self, script: &ScriptHandle, target: impl IntoRedisUri) -> Result<C>
+    pub fn open<C>(&self, script: &ScriptHandle, target: impl OpenTarget) -> Result<C>
     where
         C: OpenRedisClient + Into<AnyClient>,
     {
-        self.open_with(script, target, ClientOptions::default())
+        wait(self.open_async(script, target))?
     }
 
     /// As [`open`](Self::open), with options.
@@ -43,7 +47,7 @@ impl RedisManager {
     pub fn open_with<C>(
         &self,
         script: &ScriptHandle,
-        target: impl IntoRedisUri,
+        target: impl OpenTarget,
         options: ClientOptions,
     ) -> Result<C>
     where
@@ -57,12 +61,11 @@ impl RedisManager {
     /// # Errors
     ///
     /// As its twin.
-    pub async fn open_async<C>(&self, script: &ScriptHandle, target: impl IntoRedisUri) -> Result<C>
+    pub async fn open_async<C>(&self, script: &ScriptHandle, target: impl OpenTarget) -> Result<C>
     where
         C: OpenRedisClient + Into<AnyClient>,
     {
-        self.open_with_async(script, target, ClientOptions::default())
-            .await
+        self.open_any(script, target, None).await
     }
 
     /// The asynchronous twin of [`open_with`](Self::open_with). Dropping the future before it completes
@@ -74,14 +77,13 @@ impl RedisManager {
     pub async fn open_with_async<C>(
         &self,
         script: &ScriptHandle,
-        target: impl IntoRedisUri,
+        target: impl OpenTarget,
         options: ClientOptions,
     ) -> Result<C>
     where
         C: OpenRedisClient + Into<AnyClient>,
     {
-        let uri = target.into_redis_uri()?;
-        self.open_uri(script, uri, options).await
+        self.open_any(script, target, Some(options)).await
     }
 
     /// Opens a client whose kind is a value, blocking the thread; otherwise as [`open`](Self::open).
@@ -93,9 +95,9 @@ impl RedisManager {
         &self,
         script: &ScriptHandle,
         client_type: ClientType,
-        target: impl IntoRedisUri,
+        target: impl OpenTarget,
     ) -> Result<AnyClient> {
-        self.open_redis_client_with(script, client_type, target, ClientOptions::default())
+        wait(self.open_redis_client_async(script, client_type, target))?
     }
 
     /// As [`open_redis_client`](Self::open_redis_client), with options.
@@ -107,7 +109,7 @@ impl RedisManager {
         &self,
         script: &ScriptHandle,
         client_type: ClientType,
-        target: impl IntoRedisUri,
+        target: impl OpenTarget,
         options: ClientOptions,
     ) -> Result<AnyClient> {
         wait(self.open_redis_client_with_async(script, client_type, target, options))?
@@ -122,10 +124,9 @@ impl RedisManager {
         &self,
         script: &ScriptHandle,
         client_type: ClientType,
-        target: impl IntoRedisUri,
+        target: impl OpenTarget,
     ) -> Result<AnyClient> {
-        self.open_redis_client_with_async(script, client_type, target, ClientOptions::default())
-            .await
+        self.open_by_type(script, client_type, target, None).await
     }
 
     /// The asynchronous twin of [`open_redis_client_with`](Self::open_redis_client_with).
@@ -137,32 +138,58 @@ impl RedisManager {
         &self,
         script: &ScriptHandle,
         client_type: ClientType,
-        target: impl IntoRedisUri,
+        target: impl OpenTarget,
         options: ClientOptions,
     ) -> Result<AnyClient> {
-        let uri = target.into_redis_uri()?;
+        let options = Some(options);
+        self.open_by_type(script, client_type, target, options)
+            .await
+    }
+
+    async fn open_by_type(
+        &self,
+        script: &ScriptHandle,
+        client_type: ClientType,
+        target: impl OpenTarget,
+        options: Option<ClientOptions>,
+    ) -> Result<AnyClient> {
         Ok(match client_type {
             ClientType::Basic => {
-                let client = self.open_uri::<RedisBasicClient>(script, uri, options);
+                let client = self.open_any::<RedisBasicClient>(script, target, options);
                 client.await?.into()
             }
             ClientType::Command => {
-                let client = self.open_uri::<RedisCommandClient>(script, uri, options);
+                let client = self.open_any::<RedisCommandClient>(script, target, options);
                 client.await?.into()
             }
             ClientType::PubSub => {
-                let client = self.open_uri::<RedisPubSubClient>(script, uri, options);
+                let client = self.open_any::<RedisPubSubClient>(script, target, options);
                 client.await?.into()
             }
         })
     }
 
-    /// Opens on the I/O runtime as a whole, so that an opening makes progress, and hears of an
-    /// unloading, even if the caller does not poll.
-    async fn open_uri<C>(
+    /// `options`: `None` means those of the target.
+    async fn open_any<C>(
         &self,
         script: &ScriptHandle,
-        uri: RedisUri,
+        target: impl OpenTarget,
+        options: Option<ClientOptions>,
+    ) -> Result<C>
+    where
+        C: OpenRedisClient + Into<AnyClient>,
+    {
+        let target = target.open_target(&self.0.config)?;
+        let options = target.options(options);
+        self.open_found(script, target, options).await
+    }
+
+    /// Opens on the I/O runtime as a whole, so that an opening makes progress, and hears of an
+    /// unloading, even if the caller does not poll.
+    async fn open_found<C>(
+        &self,
+        script: &ScriptHandle,
+        target: Target,
         options: ClientOptions,
     ) -> Result<C>
     where
@@ -176,6 +203,7 @@ impl RedisManager {
             .resources
             .run_cancellable(async move {
                 let _pass = owner.gate().pass()?;
+                let uri = login(target).await?;
                 let client = C::open_async(&owner, uri, options, &resources).await?;
                 let added = match manager.upgrade() {
                     Some(manager) => manager.registry.lock().add(&owner, client.clone().into()),
@@ -190,6 +218,18 @@ impl RedisManager {
             .await;
         opened?.claim()
     }
+}
+
+/// The URI with the password that it has at this moment.
+async fn login(target: Target) -> Result<RedisUri> {
+    if !target.reads_password() {
+        return target.login();
+    }
+    let read = spawn_blocking(|| target.login()).await;
+    read.map_err(|error| {
+        let message = "reading the password failed";
+        Error::new(ErrorKind::Internal, message).with_source(error)
+    })?
 }
 
 /// A client on its way to whoever asked for it. Dropped on the way, because nobody waits for it any more,

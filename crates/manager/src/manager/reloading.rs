@@ -18,7 +18,7 @@ use crate::{AnyClient, UnloadReport};
 impl RedisManager {
     /// Begins to replace the script `name` by a new generation of it, which the [`ScriptReload`] names. Both are loaded
     /// until that is finished: the new one opens its clients and registers its listeners while the old one goes on. If
-    /// the name is not loaded, this only loads it. Does not block.
+    /// the name is not loaded, this only loads it, with the options that the configuration has for it. Does not block.
     ///
     /// **No message is lost.** What is published while both listen reaches the new generation once, and may reach the
     /// old one as well. What came before is heard by the old one, which is unloaded when it has.
@@ -58,6 +58,10 @@ impl RedisManager {
     }
 
     fn begin_reload(&self, name: &str, options: Option<ScriptOptions>) -> Result<ScriptReload> {
+        let options = match options {
+            None if self.script(name).is_none() => Some(self.0.config.script_options(name)?),
+            options => options,
+        };
         let script = self.0.registry.lock().load_successor(name, options)?;
         Ok(ScriptReload {
             manager: self.clone(),

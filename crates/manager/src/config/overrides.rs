@@ -1,0 +1,237 @@
+//! What environment variables change of a configuration. Pure.
+//!
+//! The entries that there are say where a name ends: crates that read such variables split at a fixed separator, and
+//! `COMMAND_TIMEOUT` has one in it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::password::Password;
+use super::problem::{Problem, at};
+use super::{ManagerConfig, tree};
+
+const PASSWORD: &str = "password";
+const NEW_SERVER: (&str, &str) = ("SERVERS_", "_URI");
+
+/// `config` with what `variables` say.
+pub(super) fn apply<N: AsRef<str>, V: AsRef<str>>(
+    config: ManagerConfig,
+    prefix: &str,
+    variables: impl IntoIterator<Item = (N, V)>,
+) -> Result<ManagerConfig, Problem> {
+    // In an order that is the same each time.
+    let mut ours = BTreeMap::new();
+    for (name, value) in variables {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if let Some(rest) = rest(name, prefix) {
+            if value.is_empty() {
+                return Err(Problem::new("", "it is empty").of_variable(name));
+            }
+            ours.insert(rest, (name.to_owned(), value.to_owned()));
+        }
+    }
+    let mut overrides = Overrides::of(config)?;
+    overrides.add_servers(&mut ours)?;
+    let mut ours: Vec<_> = ours.into_iter().collect();
+    // A password itself goes before where one could be read.
+    ours.sort_by_key(|(rest, _)| rest.ends_with("_PASSWORD"));
+    for (rest, (name, value)) in ours {
+        let set = overrides.set(&rest, &value);
+        set.map_err(|problem| problem.of_variable(&name))?;
+    }
+    Ok(overrides.config)
+}
+
+/// What stands behind `prefix` in `name`, in upper case; `None` if that does not begin it.
+pub(super) fn rest(name: &str, prefix: &str) -> Option<String> {
+    let (name, prefix) = (name.to_uppercase(), prefix.to_uppercase());
+    let rest = name.strip_prefix(&prefix)?.strip_prefix('_')?;
+    Some(rest.to_owned())
+}
+
+struct Overrides {
+    config: ManagerConfig,
+    /// The same, to be changed.
+    tree: Value,
+}
+
+impl Overrides {
+    fn of(config: ManagerConfig) -> Result<Self, Problem> {
+        let tree = tree::write(&config)?;
+        Ok(Self { config, tree })
+    }
+
+    /// Makes the servers of which there is nothing but a URI; they are not among `variables` then.
+    fn add_servers(
+        &mut self,
+        variables: &mut BTreeMap<String, (String, String)>,
+    ) -> Result<(), Problem> {
+        let (begin, end) = NEW_SERVER;
+        let mut new = Vec::new();
+        for rest in variables.keys() {
+            let name = rest
+                .strip_prefix(begin)
+                .and_then(|rest| rest.strip_suffix(end));
+            if let Some(name) = name.filter(|name| !name.is_empty() && self.find(rest).is_empty()) {
+                new.push((rest.clone(), name.to_ascii_lowercase()));
+            }
+        }
+        for (rest, server) in new {
+            if let Some((name, uri)) = variables.remove(&rest) {
+                self.tree["servers"][server] = serde_json::json!({ "uri": uri });
+                let read = self.read();
+                self.config = read.map_err(|problem| problem.of_variable(&name))?;
+                self.tree = tree::write(&self.config)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, rest: &str, value: &str) -> Result<(), Problem> {
+        let mut found = self.find(rest);
+        let (Some(path), None) = (found.pop(), found.pop()) else {
+            return Err(self.misfit(rest));
+        };
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        if let ["servers", server, PASSWORD] = names[..] {
+            let entry = self.config.servers.get_mut(server);
+            if let Some(entry) = entry {
+                *entry = entry.clone().with_password(value);
+            }
+            return Ok(());
+        }
+        if let [
+            "servers",
+            server,
+            source @ ("password_env" | "password_file"),
+        ] = names[..]
+        {
+            self.forget_password(server, source);
+        }
+        let before = self.leaf(&names).take();
+        let mut first = None;
+        for candidate in candidates(&before, value) {
+            *self.leaf(&names) = candidate;
+            match self.read() {
+                Ok(config) => {
+                    self.config = config;
+                    return Ok(());
+                }
+                // A text that is a number is first of all a number: what is wrong with that is of interest.
+                Err(problem) if first.is_none() => first = Some(problem),
+                Err(_) => {}
+            }
+        }
+        Err(first.unwrap_or_else(|| Problem::new(at(names), "it cannot be set")))
+    }
+
+    /// Another source is to be that of the server's password.
+    fn forget_password(&mut self, server: &str, source: &str) {
+        for other in ["password_env", "password_file"] {
+            if other != source {
+                self.tree["servers"][server][other] = Value::Null;
+            }
+        }
+        if let Some(entry) = self.config.servers.get_mut(server) {
+            entry.set_password(None);
+        }
+    }
+
+    fn leaf(&mut self, path: &[&str]) -> &mut Value {
+        path.iter()
+            .fold(&mut self.tree, |tree, name| &mut tree[*name])
+    }
+
+    /// Reads the tree, which has no passwords but those in URIs.
+    fn read(&self) -> Result<ManagerConfig, Problem> {
+        let mut config = tree::read(self.tree.clone())?;
+        for (name, server) in &mut config.servers {
+            let before = self.config.servers.get(name);
+            let given: Option<&Password> = before.and_then(|before| before.given_password());
+            server.set_password(given.cloned());
+        }
+        Ok(config)
+    }
+
+    /// The entries that a variable may mean.
+    fn find(&self, rest: &str) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        find(&self.tree, rest, &mut Vec::new(), &mut found);
+        if let Some(of_server) = rest.strip_prefix("SERVERS_") {
+            let server = of_server.strip_suffix("_PASSWORD");
+            let servers = self.config.servers.keys();
+            let named = servers.filter(|name| Some(in_variable(name).as_str()) == server);
+            found.extend(
+                named.map(|name| vec!["servers".to_owned(), name.clone(), PASSWORD.to_owned()]),
+            );
+        }
+        found
+    }
+
+    fn misfit(&self, rest: &str) -> Problem {
+        let found = self.find(rest);
+        if !found.is_empty() {
+            let paths: Vec<String> = found.iter().map(|path| path.join(".")).collect();
+            return Problem::new(
+                "",
+                format!("it means several entries: {}", paths.join(", ")),
+            );
+        }
+        let servers: Vec<&str> = self.config.server_names().collect();
+        let known = match servers.is_empty() {
+            true => "there is no server yet, and one is made by `…_SERVERS_<name>_URI`".to_owned(),
+            false => format!("the servers are {}", servers.join(", ")),
+        };
+        let what = format!(
+            "it fits no entry; {known}, and entries begin with servers, scripts, default_script and resources"
+        );
+        Problem::new("", what)
+    }
+}
+
+/// Adds the paths of the entries below `tree` that are called `rest`.
+fn find(tree: &Value, rest: &str, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    let Some(entries) = tree.as_object() else {
+        return;
+    };
+    for (name, below) in entries {
+        let Some(rest) = rest.strip_prefix(&in_variable(name)) else {
+            continue;
+        };
+        path.push(name.clone());
+        match rest.strip_prefix('_') {
+            Some(rest) => find(below, rest, path, found),
+            None if rest.is_empty() && !below.is_object() => found.push(path.clone()),
+            None => {}
+        }
+        path.pop();
+    }
+}
+
+/// A name as it stands in that of a variable.
+fn in_variable(name: &str) -> String {
+    name.to_uppercase()
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { '_' })
+        .collect()
+}
+
+/// What a variable's text may be where `before` stood.
+fn candidates(before: &Value, text: &str) -> Vec<Value> {
+    let as_text = Value::from(text);
+    let as_scalar = serde_json::from_str(text)
+        .ok()
+        .filter(|scalar: &Value| scalar.is_number() || scalar.is_boolean());
+    match before {
+        Value::Array(_) => vec![list(text)],
+        Value::String(_) => vec![as_text],
+        _ => as_scalar.into_iter().chain([as_text, list(text)]).collect(),
+    }
+}
+
+fn list(text: &str) -> Value {
+    text.split(',')
+        .map(|part| Value::from(part.trim()))
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! A server, in a configuration.
+
+use std::path::{Path, PathBuf};
+
+use redis_manager_core::{ClientOptions, RedisUri};
+use serde::{Deserialize, Serialize, Serializer, ser};
+
+use super::password::{Password, PasswordSource};
+use super::problem::Problem;
+
+/// A server, in a configuration: where it is, who logs in, and the options of its clients.
+///
+/// - `uri`: as [`RedisUri`](crate::RedisUri) reads it. Needed.
+/// - `username`: the user to log in as; needs a password. Default: the server's default user.
+/// - `password_env`: the name of an environment variable that is the password.
+/// - `password_file`: the path of a file that holds the password, at most 64 KiB of UTF-8; line ends after it do not
+///   count. What a relative path begins at is the process's working directory.
+/// - `options`: [`ClientOptions`](crate::ClientOptions).
+///
+/// ```
+/// use redis_manager::ServerConfig;
+///
+/// let main = ServerConfig::new("redis://localhost".parse()?)
+///     .with_username("scripts")
+///     .with_password_file("/run/secrets/redis");
+/// assert_eq!(main.username(), Some("scripts"));
+/// # Ok::<(), redis_manager::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    #[serde(serialize_with = "without_password")]
+    uri: RedisUri,
+    username: Option<String>,
+    password_env: Option<String>,
+    password_file: Option<PathBuf>,
+    /// One that came from outside.
+    #[serde(skip)]
+    password: Option<Password>,
+    #[serde(default)]
+    options: ClientOptions,
+}
+
+impl ServerConfig {
+    /// A server with the default options.
+    #[must_use]
+    pub fn new(uri: RedisUri) -> Self {
+        Self {
+            uri,
+            username: None,
+            password_env: None,
+            password_file: None,
+            password: None,
+            options: ClientOptions::default(),
+        }
+    }
+
+    /// Sets the user to log in as, in place of the URI's. An empty name means none.
+    #[must_use]
+    pub fn with_username(mut self, username: impl Into<String>) -> Self {
+        self.username = Some(username.into()).filter(|username| !username.is_empty());
+        self
+    }
+
+    /// Sets the password, in place of any other. It is never written.
+    #[must_use]
+    pub fn with_password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Password::new(password));
+        self
+    }
+
+    /// Takes the password from the environment variable of this name, in place of any other.
+    #[must_use]
+    pub fn with_password_env(self, variable: impl Into<String>) -> Self {
+        let password_env = Some(variable.into());
+        Self {
+            password_env,
+            ..self.without_sources()
+        }
+    }
+
+    /// Takes the password from the file at `path`, in place of any other.
+    #[must_use]
+    pub fn with_password_file(self, path: impl Into<PathBuf>) -> Self {
+        let password_file = Some(path.into());
+        Self {
+            password_file,
+            ..self.without_sources()
+        }
+    }
+
+    fn without_sources(self) -> Self {
+        Self {
+            password: None,
+            password_env: None,
+            password_file: None,
+            ..self
+        }
+    }
+
+    /// Sets the options of the server's clients.
+    #[must_use]
+    pub fn with_options(mut self, options: ClientOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Where the server is.
+    #[must_use]
+    pub fn uri(&self) -> &RedisUri {
+        &self.uri
+    }
+
+    /// The user to log in as; `None` means the server's default user.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref().or(self.uri.username())
+    }
+
+    /// The options of the server's clients.
+    #[must_use]
+    pub fn options(&self) -> &ClientOptions {
+        &self.options
+    }
+
+    /// Where the password comes from; `None`: what the URI says.
+    pub(crate) fn password_source(&self) -> Option<PasswordSource> {
+        if let Some(password) = &self.password {
+            return Some(PasswordSource::Given(password.clone()));
+        }
+        let variable = self.password_env.clone().map(PasswordSource::Variable);
+        variable.or_else(|| self.password_file.clone().map(PasswordSource::File))
+    }
+
+    pub(super) fn given_password(&self) -> Option<&Password> {
+        self.password.as_ref()
+    }
+
+    pub(super) fn set_password(&mut self, password: Option<Password>) {
+        self.password = password;
+    }
+
+    /// The same with the uri as text, and without its login.
+    pub(super) fn split_uri(&self) -> (String, Self) {
+        let bare = self.uri.clone().with_login("", "");
+        let server = Self {
+            uri: bare,
+            ..self.clone()
+        };
+        (self.uri.to_url_with_password(), server)
+    }
+
+    /// What contradicts itself, whatever the environment adds.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        if self.password_env.is_some() && self.password_file.is_some() {
+            let what = "there is a `password_env` as well; take one of them";
+            return Err(Problem::new("password_file", what));
+        }
+        let empty = |path: &Path| path.as_os_str().is_empty();
+        for (name, is_empty) in [
+            ("password_env", self.password_env.as_deref() == Some("")),
+            (
+                "password_file",
+                self.password_file.as_deref().is_some_and(empty),
+            ),
+            ("username", self.username.as_deref() == Some("")),
+        ] {
+            if is_empty {
+                return Err(Problem::new(name, "it is empty"));
+            }
+        }
+        for (name, is_given) in [
+            ("password_env", self.password_env.is_some()),
+            ("password_file", self.password_file.is_some()),
+        ] {
+            if is_given && self.uri.password().is_some() {
+                let what = format!("there is a `{name}` as well; take one of them");
+                return Err(Problem::new(
+                    "uri",
+                    format!("it has a password, and {what}"),
+                ));
+            }
+        }
+        match (&self.username, self.uri.username()) {
+            (Some(_), Some(_)) => Err(Problem::new(
+                "uri",
+                "it has a user name, and there is a `username` as well; take one of them",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is missing once the environment has added what it has.
+    pub(super) fn check_login(&self) -> Result<(), Problem> {
+        self.check()?;
+        let has_password = self.password_source().is_some() || self.uri.password().is_some();
+        match has_password || self.username.is_none() {
+            true => Ok(()),
+            false => Err(Problem::new(
+                "username",
+                "a user needs a password: `password_env`, `password_file`, or a variable that ends in `_PASSWORD`",
+            )),
+        }
+    }
+}
+
+fn without_password<S: Serializer>(uri: &RedisUri, serializer: S) -> Result<S::Ok, S::Error> {
+    if uri.password().is_some() {
+        return Err(ser::Error::custom(format!(
+            "the URI of {} has a password, which is not written; put it into `password_env` or `password_file`",
+            uri.address()
+        )));
+    }
+    uri.serialize(serializer)
+}

@@ -107,6 +107,11 @@ pub use redis_manager_core::{deadpool_redis, redis};
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The guide for operators, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/operating.md")]
+struct OperatingGuide;
+
 /// The guide to listeners, likewise.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/pubsub.md")]

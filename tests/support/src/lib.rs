@@ -8,7 +8,7 @@
 //! | `handle` | [`ServerHandle`]: for examples, which honour `REDIS_URL` |
 //! | `lookup` | [`Lookup`]: `REDIS_SERVER_BIN`, then `PATH`, then fetched |
 //! | `binary`, `version` | [`ServerBinary`], [`Version`]: what was found |
-//! | `certificates` | [`Authority`]: certificates for servers with TLS |
+//! | `certificates` | with the feature of that name: certificates for servers with TLS |
 //! | `fetch`, `stand_in` | the pinned Valkey, and meebis where Python cannot fetch it |
 //! | `launch` | its port, its arguments, the wait until it answers |
 //! | `process` | the child process that dies with its owner |

@@ -6,6 +6,8 @@ use redis_manager::prelude::*;
 use redis_manager::{LimitName, ManagerConfig};
 use redis_manager_support::TestServer;
 
+use crate::reconnect::{expect_event, kill_connections};
+
 fn guarded() -> TestServer {
     TestServer::builder().password("first").start_or_panic()
 }
@@ -62,7 +64,10 @@ fn scripts_open_a_server_by_its_name_with_the_password_of_a_file() {
             hasty.clone(),
         );
         let client = pollster::block_on(opening).unwrap();
-        assert_eq!(client.client_options(), &hasty);
+        assert_eq!(
+            client.client_options().command_timeout(),
+            Duration::from_secs(3)
+        );
     }
     let basic = manager
         .open::<RedisBasicClient>(&script, named("main"))
@@ -88,6 +93,52 @@ fn a_password_in_the_environment_goes_before_the_configurations() {
     let client = pollster::block_on(opening).unwrap();
     client.commands().set::<_, _, ()>("gold", 5).unwrap();
     assert!(!format!("{manager:?} {:?} {client:?}", manager.config()).contains("first"));
+}
+
+#[test]
+fn a_password_that_changes_in_its_file_is_that_of_the_next_connection() {
+    let server = TestServer::start();
+    server.run(&["ACL", "SETUSER", "scripts", "on", "~*", "+@all", ">first"]);
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    fs::write(&password, "first").unwrap();
+    let manager = RedisManager::from_config(toml(&format!(
+        "[servers.main]
+         uri = '{}'
+         username = 'scripts'
+         password_file = '{}'
+         options = {{ shared = true, reconnect_delay = '20ms' }}",
+        server.url(),
+        password.display()
+    )))
+    .unwrap();
+    let script = manager.load_script("economy").unwrap();
+    let open = || {
+        manager
+            .open::<RedisCommandClient>(&script, named("main"))
+            .unwrap()
+    };
+    let (client, other) = (open(), open());
+    let mut events = client.events();
+    server.run(&["ACL", "SETUSER", "scripts", ">second", "<first"]);
+    fs::remove_file(&password).unwrap();
+    kill_connections(&server);
+    expect_event(&mut events, "the file is missed", |event| match event {
+        ClientEvent::ReconnectFailed { cause, .. } => cause.message().contains("password"),
+        _ => false,
+    });
+    fs::write(&password, "second\n").unwrap();
+    for client in [client, other] {
+        client.commands().set::<_, _, ()>("gold", 5).unwrap();
+        client
+            .session()
+            .unwrap()
+            .set::<_, _, ()>("gold", 6)
+            .unwrap();
+    }
+    // Both have the one connection, and the sessions one each.
+    let clients = server.clients().unwrap().into_iter();
+    assert_eq!(clients.filter(|client| client.user == "scripts").count(), 3);
 }
 
 /// It is some variable that every process has.

@@ -19,6 +19,8 @@ mod closing;
 mod closing_callbacks;
 mod command_client;
 mod configured;
+mod credentials;
+mod credentials_storm;
 mod culprits;
 mod denied_commands;
 mod differential;

@@ -50,6 +50,9 @@ impl Manager for Connections {
         if !connection.is_open() {
             return Err(RecycleError::message("it is lost"));
         }
+        if connection.has_old_login() {
+            return Err(RecycleError::message("there are other credentials"));
+        }
         if metrics.last_used() > TRUSTED {
             connection.ping_async(Deadline::after(SIGN_OF_LIFE)).await?;
         }

@@ -151,6 +151,12 @@ impl OpenRedisClient for RedisBasicClient {
         resources: &ClientResources,
     ) -> Result<Self, Error> {
         let _pass = script.gate().pass()?;
+        if options.credentials().is_some() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a BASIC client logs in as its URI says, and asks no credentials provider",
+            ));
+        }
         let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
         Ok(Self {
             context,

@@ -323,6 +323,7 @@ impl ClientContext {
             // The script's error sink has it.
             | ClientEvent::ListenerFailed { .. }
             | ClientEvent::Connected
+            | ClientEvent::Reauthenticated
             | ClientEvent::ReconnectAttempt { .. }
             | ClientEvent::Closed => {
                 tracing::debug!(%script, %client, client_type = %self.client_type, ?event);

@@ -15,6 +15,7 @@ mod handshake;
 mod heartbeat;
 mod learning;
 mod link;
+mod login;
 mod multiplexer;
 mod outbox;
 mod progress;

@@ -38,6 +38,15 @@ pub enum ClientEvent {
         /// Why it failed.
         cause: Error,
     },
+    /// The server took other credentials on a connection that goes on, because the
+    /// [`CredentialsProvider`](crate::CredentialsProvider) has announced them.
+    Reauthenticated,
+    /// The server refused other credentials, or the provider that announced them failed. The connection goes on, logged
+    /// in as before.
+    ReauthenticationFailed {
+        /// What the server said, or the provider.
+        cause: Error,
+    },
     /// No other connection is tried for: the option `auto_reconnect` is off, or
     /// `suspend_reconnect_on_protocol_failure` is on and the server said no. Calls fail from now on.
     ReconnectSuspended {
@@ -104,6 +113,7 @@ impl ClientEvent {
             Self::Disconnected { cause }
             | Self::ReconnectFailed { cause, .. }
             | Self::ReconnectSuspended { cause }
+            | Self::ReauthenticationFailed { cause }
             | Self::SubscriptionRefused { cause, .. } => {
                 *cause = cause.clone().with_client(client);
             }

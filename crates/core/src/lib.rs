@@ -25,6 +25,7 @@ mod client_type;
 mod close_report;
 mod connection;
 mod connection_info;
+mod credentials;
 mod deadline;
 mod error;
 mod error_sink;
@@ -65,6 +66,7 @@ pub use client_snapshot::{
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
 pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink};
+pub use credentials::{Credentials, CredentialsProvider, CredentialsRotation, RotatingCredentials};
 pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use error_sink::ErrorSink;

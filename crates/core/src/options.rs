@@ -14,9 +14,12 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::CredentialsProvider;
 
 pub use builder::ClientOptionsBuilder;
 pub use disconnected_behavior::DisconnectedBehavior;
@@ -182,6 +185,12 @@ impl ClientOptions {
     #[must_use]
     pub fn tls(&self) -> &TlsOptions {
         &self.0.tls
+    }
+
+    /// Who is asked for the credentials; `None`: nobody, they are those of the URI.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Arc<dyn CredentialsProvider>> {
+        self.0.credentials.as_deref()
     }
 
     /// How many sessions may be open at once. Default 8.

@@ -8,21 +8,23 @@ mod problem;
 mod resources;
 mod script;
 mod server;
+mod server_login;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redis_manager_core::{Error, ErrorKind, Result, ScriptOptions};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-pub(crate) use password::PasswordSource;
 pub use prefix_template::PrefixTemplate;
 pub use resources::ResourcesConfig;
 pub use script::ScriptConfig;
 pub use server::ServerConfig;
+pub(crate) use server_login::ServerLogin;
 
 use problem::{Problem, at};
 
@@ -84,8 +86,8 @@ use problem::{Problem, at};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
-/// **Passwords** stand apart: in a file or in a variable of the environment, read each time that a client opens, so that
-/// a missing one is an error of that opening. A URI with a password in it is taken too. `Debug` and every error of ours
+/// **Passwords** stand apart: in a file or in a variable of the environment, read each time that a connection is made, so
+/// that the next one has a password that was changed. (A BASIC client reads it when it opens.) A URI with a password in it is taken too. `Debug` and every error of ours
 /// show none. `Serialize` writes none either: one that came from outside is left out, as it comes from there again, and a
 /// URI with one is an error, because the configuration without it would be another. An error of the *format's* syntax
 /// may quote the line that it could not read (`toml` does), so prefer its bare message in logs.
@@ -226,6 +228,14 @@ impl ManagerConfig {
             checked.map_err(|problem| problem.below(&at(["servers", name])).into_error())?;
         }
         Ok(())
+    }
+
+    /// Who logs in on each server, as far as it is not its URI that says so.
+    pub(crate) fn logins(&self) -> BTreeMap<String, Arc<ServerLogin>> {
+        let servers = self.servers.iter();
+        servers
+            .filter_map(|(name, server)| Some((name.clone(), Arc::new(server.login()?))))
+            .collect()
     }
 
     /// The server that a script opens by name.

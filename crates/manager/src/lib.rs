@@ -87,13 +87,14 @@ pub use redis_manager_command::{
 pub use redis_manager_core::{
     CallbackThreadsSnapshot, Channel, ChannelKind, ClientContext, ClientEvent, ClientId,
     ClientOptions, ClientOptionsBuilder, ClientResources, ClientResourcesBuilder, ClientSnapshot,
-    ClientState, ClientType, CloseOutcome, CloseReport, Connection, Delivery, DeniedCommands,
-    DisconnectedBehavior, Error, ErrorKind, ErrorSink, EventStream, FailureCause, Gap, Gate,
-    IntoRedisUri, KeyPrefix, Latencies, LatencySnapshot, LimitName, ListenerId, OpenRedisClient,
-    Overflow, Pem, PoolSnapshot, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology,
-    RedisUri, RedisUriBuilder, ReplayFilter, Result, ScriptFailure, ScriptHandle, ScriptLimits,
-    ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot, StatisticsSnapshot, TlsOptions,
-    UnderlyingClient, VerifyPeer, Waiting,
+    ClientState, ClientType, CloseOutcome, CloseReport, Connection, Credentials,
+    CredentialsProvider, CredentialsRotation, Delivery, DeniedCommands, DisconnectedBehavior,
+    Error, ErrorKind, ErrorSink, EventStream, FailureCause, Gap, Gate, IntoRedisUri, KeyPrefix,
+    Latencies, LatencySnapshot, LimitName, ListenerId, OpenRedisClient, Overflow, Pem,
+    PoolSnapshot, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology, RedisUri,
+    RedisUriBuilder, ReplayFilter, Result, RotatingCredentials, ScriptFailure, ScriptHandle,
+    ScriptLimits, ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot,
+    StatisticsSnapshot, TlsOptions, UnderlyingClient, VerifyPeer, Waiting,
 };
 pub use redis_manager_pubsub::{
     Delivered, ListenerBuilder, ListenerError, ListenerEvent, ListenerResult, LocalListener,

@@ -6,6 +6,7 @@ mod opening;
 mod reloading;
 mod viewing;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use redis_manager_core::{
 
 use tokio_util::task::TaskTracker;
 
+use crate::config::ServerLogin;
 use crate::registry::Registry;
 use crate::{AnyClient, ManagerConfig};
 
@@ -46,6 +48,8 @@ pub struct RedisManager(Arc<Inner>);
 
 struct Inner {
     config: ManagerConfig,
+    /// Of the configuration's servers. One each, because who shares a connection is told by it.
+    logins: BTreeMap<String, Arc<ServerLogin>>,
     resources: ClientResources,
     /// Whether the resources end with the manager, being its alone.
     owns_resources: bool,
@@ -116,6 +120,7 @@ impl RedisManager {
 
     fn build(config: ManagerConfig, resources: ClientResources, owns_resources: bool) -> Self {
         Self(Arc::new(Inner {
+            logins: config.logins(),
             config,
             resources,
             owns_resources,
@@ -206,6 +211,11 @@ impl RedisManager {
     #[must_use]
     pub fn config(&self) -> &ManagerConfig {
         &self.0.config
+    }
+
+    /// Who logs in on the configuration's server of this name, if that is not said by its URI.
+    pub(crate) fn login(&self, name: &str) -> Option<Arc<ServerLogin>> {
+        self.0.logins.get(name).cloned()
     }
 
     /// The threads that the manager's clients run on.

@@ -1,20 +1,22 @@
 //! What an open call takes.
 
-use redis_manager_core::{ClientOptions, IntoRedisUri, RedisUri, Result};
+use std::sync::Arc;
 
-use crate::ManagerConfig;
-use crate::config::PasswordSource;
+use redis_manager_core::{ClientOptions, ClientType, IntoRedisUri, RedisUri, Result};
+
+use crate::RedisManager;
+use crate::config::ServerLogin;
 
 /// What can be opened: whatever is an [`IntoRedisUri`] — a [`RedisUri`], a URI as text, or host, port and password — and
 /// a server of the manager's configuration, by its name: [`named`].
 pub trait OpenTarget {
-    /// Finds the server that is meant. `config` is that of the manager.
+    /// Finds the server that is meant, in the configuration of `manager` if it is there.
     ///
     /// # Errors
     ///
     /// [`InvalidUri`](crate::ErrorKind::InvalidUri), as of [`IntoRedisUri::into_redis_uri`];
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the configuration has no server of that name.
-    fn open_target(self, config: &ManagerConfig) -> Result<Target>;
+    fn open_target(self, manager: &RedisManager) -> Result<Target>;
 }
 
 /// A server that is about to be opened.
@@ -22,8 +24,7 @@ pub trait OpenTarget {
 pub struct Target {
     uri: RedisUri,
     options: Option<ClientOptions>,
-    username: Option<String>,
-    password: Option<PasswordSource>,
+    login: Option<Arc<ServerLogin>>,
 }
 
 impl Target {
@@ -33,8 +34,7 @@ impl Target {
         Self {
             uri,
             options: None,
-            username: None,
-            password: None,
+            login: None,
         }
     }
 
@@ -45,32 +45,26 @@ impl Target {
         self
     }
 
-    /// The options for a client that was `given` some, or none.
-    pub(crate) fn options(&self, given: Option<ClientOptions>) -> ClientOptions {
-        given.or_else(|| self.options.clone()).unwrap_or_default()
-    }
-
-    /// The URI with the login, of which the password is read now. Blocks the thread.
-    pub(crate) fn login(self) -> Result<RedisUri> {
-        match &self.password {
-            Some(password) => {
-                let password = password.read()?;
-                Ok(self
-                    .uri
-                    .with_login(self.username.as_deref().unwrap_or_default(), password))
-            }
-            None => Ok(self.uri),
+    /// With what a client of this kind is opened that was `given` options, or none. Must be polled on a tokio runtime.
+    pub(crate) async fn prepare(
+        self,
+        client_type: ClientType,
+        given: Option<ClientOptions>,
+    ) -> Result<(RedisUri, ClientOptions)> {
+        let options = given.or(self.options).unwrap_or_default();
+        match self.login {
+            Some(login) if options.credentials().is_none() => match client_type {
+                // It has its password from its URI alone.
+                ClientType::Basic => Ok((login.log_in(self.uri).await?, options)),
+                _ => Ok((self.uri, options.to_builder().credentials(login).build()?)),
+            },
+            _ => Ok((self.uri, options)),
         }
-    }
-
-    /// Whether [`login`](Self::login) has something to read.
-    pub(crate) fn reads_password(&self) -> bool {
-        self.password.is_some()
     }
 }
 
 impl<T: IntoRedisUri> OpenTarget for T {
-    fn open_target(self, _config: &ManagerConfig) -> Result<Target> {
+    fn open_target(self, _manager: &RedisManager) -> Result<Target> {
         self.into_redis_uri().map(Target::new)
     }
 }
@@ -79,8 +73,8 @@ impl<T: IntoRedisUri> OpenTarget for T {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Named(String);
 
-/// The server of this name in the manager's [configuration](ManagerConfig), with the options that it has there; those
-/// that a call gives go before them, as a whole.
+/// The server of this name in the manager's [configuration](crate::ManagerConfig), with the options that it has there; those
+/// that a call gives go before them, as a whole, except that the login is that of the configuration if they have none.
 ///
 /// ```no_run
 /// use redis_manager::prelude::*;
@@ -97,19 +91,18 @@ pub fn named(name: impl Into<String>) -> Named {
 }
 
 impl OpenTarget for Named {
-    fn open_target(self, config: &ManagerConfig) -> Result<Target> {
-        let server = config.find(&self.0)?;
+    fn open_target(self, manager: &RedisManager) -> Result<Target> {
+        let server = manager.config().find(&self.0)?;
         Ok(Target {
             uri: server.uri().clone(),
             options: Some(server.options().clone()),
-            username: server.username().map(str::to_owned),
-            password: server.password_source(),
+            login: manager.login(&self.0),
         })
     }
 }
 
 impl OpenTarget for &Named {
-    fn open_target(self, config: &ManagerConfig) -> Result<Target> {
-        self.clone().open_target(config)
+    fn open_target(self, manager: &RedisManager) -> Result<Target> {
+        self.clone().open_target(manager)
     }
 }

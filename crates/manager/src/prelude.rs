@@ -8,10 +8,11 @@ pub use std::time::Duration;
 pub use crate::redis::{self, AsyncCommands, Commands};
 pub use crate::{
     AnyClient, Budget, Channel, ClientEvent, ClientOptions, ClientState, ClientType, CloseOutcome,
-    Delivery, DeniedCommands, DisconnectedBehavior, Error, ErrorKind, FailureCause, Gap, KeyPrefix,
-    ListenerEvent, ListenerResult, LocalListener, Mailbox, ManagerConfig, Message, MessageStream,
-    Overflow, Protocol, RedisAsyncSession, RedisBasicClient, RedisCommandClient, RedisManager,
-    RedisPubSubClient, RedisSession, RedisUri, ScriptCommand, ScriptFailure, ScriptFuture,
-    ScriptHandle, ScriptLimits, ScriptOptions, ScriptPubSubListener, ScriptRedisClient,
-    ScriptReload, ScriptValue, UnderlyingClient, UnloadReport, named,
+    Credentials, CredentialsProvider, Delivery, DeniedCommands, DisconnectedBehavior, Error,
+    ErrorKind, FailureCause, Gap, KeyPrefix, ListenerEvent, ListenerResult, LocalListener, Mailbox,
+    ManagerConfig, Message, MessageStream, Overflow, Protocol, RedisAsyncSession, RedisBasicClient,
+    RedisCommandClient, RedisManager, RedisPubSubClient, RedisSession, RedisUri,
+    RotatingCredentials, ScriptCommand, ScriptFailure, ScriptFuture, ScriptHandle, ScriptLimits,
+    ScriptOptions, ScriptPubSubListener, ScriptRedisClient, ScriptReload, ScriptValue,
+    UnderlyingClient, UnloadReport, named,
 };

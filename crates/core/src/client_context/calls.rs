@@ -46,8 +46,7 @@ impl InFlight {
         Self { deadline, token }
     }
 
-    /// One that nobody waits for.
-    #[cfg(test)]
+    /// One that counts for nobody, and that no closing waits for.
     pub(crate) fn uncounted(deadline: Deadline) -> Self {
         Self {
             deadline,

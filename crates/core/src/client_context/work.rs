@@ -72,14 +72,16 @@ impl Drop for WorkToken {
     }
 }
 
-#[cfg(test)]
 impl WorkToken {
-    /// One that nobody waits for.
+    /// One that counts for nobody, and that no closing waits for.
     pub(crate) fn uncounted() -> Self {
         let over = CancellationToken::new();
         Self::new(UnderWay::new(&over, None, None))
     }
+}
 
+#[cfg(test)]
+impl WorkToken {
     /// Another one of the same client.
     pub(crate) fn another(&self) -> Self {
         let counted = Arc::clone(&self.counted);

@@ -17,6 +17,7 @@ use super::outbox::{Leading, Outbox};
 use super::supervisor::{Served, greet_in_time};
 use super::ticket::Ticket;
 use super::wire::Wire;
+use crate::credentials::Announcements;
 use crate::namespace::{Guard, QueuedReplies};
 use crate::route::upper_name;
 use crate::{ClientContext, Deadline, Error, ErrorKind, InFlight, KeyPrefix, ReplayFilter, Result};
@@ -31,6 +32,7 @@ pub struct ExclusiveConnection {
     wire: Arc<Wire>,
     /// What a transaction that the caller began has queued, for a client with a key prefix.
     queued: Mutex<QueuedReplies>,
+    announcements: Option<Announcements>,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -41,7 +43,8 @@ impl ExclusiveConnection {
     ///
     /// What kept it from connecting, within the option `connect_timeout`.
     pub async fn open_async(context: &Arc<ClientContext>) -> Result<Self> {
-        let greeted = greet_in_time(context, context.protocol()).await?;
+        let mut greeted = greet_in_time(context, context.protocol()).await?;
+        let announcements = greeted.announcements.take();
         let outbox = Outbox::new(context.options(), &ReplayFilter::none());
         let pushes = Pushes::of(greeted.protocol, false);
         let driver = Driver::new(
@@ -71,6 +74,7 @@ impl ExclusiveConnection {
             context: Arc::clone(context),
             wire,
             queued: Mutex::default(),
+            announcements,
         })
     }
 
@@ -203,6 +207,14 @@ impl ExclusiveConnection {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.wire.outbox().is_up()
+    }
+
+    /// Whether other credentials were announced since it has logged in. It stays as it is: its user may be in the middle
+    /// of a transaction.
+    #[must_use]
+    pub fn has_old_login(&self) -> bool {
+        let announcements = self.announcements.as_ref();
+        announcements.is_some_and(Announcements::has_next)
     }
 
     fn name(&self, error: Error, command: impl Into<String>) -> Error {

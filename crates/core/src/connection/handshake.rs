@@ -1,5 +1,6 @@
 //! From an open socket to a connection that is known to answer.
 
+use std::fmt::Display;
 use std::io;
 
 use redis::{Cmd, ProtocolVersion, RedisError, Value};
@@ -7,17 +8,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::connect;
 use super::endpoint::Endpoint;
+use super::login::{Login, auth};
 use super::progress::Progress;
 use super::socket::Socket;
 use crate::connection_info::{library_name, library_version};
+use crate::credentials::Announcements;
 use crate::resp::{DecodeError, Decoder, DecoderLimits};
-use crate::{ClientContext, Error, ErrorKind, Protocol, RedisUri, Result};
+use crate::{ClientContext, Credentials, Error, ErrorKind, Protocol, RedisUri, Result};
 
 /// A socket on which the server has answered, ready for requests.
 pub(super) struct Greeted {
     pub(super) socket: Socket,
     pub(super) decoder: Decoder,
     pub(super) protocol: ProtocolVersion,
+    /// How it hears that others are to log in.
+    pub(super) announcements: Option<Announcements>,
 }
 
 /// Opens a connection in `protocol`.
@@ -29,9 +34,12 @@ pub(super) async fn greet(
     let uri = context.uri();
     let endpoint = Endpoint::of(uri)?;
     let socket = connect(&endpoint, context, progress).await?;
+    // Not before, or it would be asked in vain while the server is down.
+    let login = Login::find(context, progress).await?;
     let mut dialogue = Dialogue {
         endpoint,
         uri,
+        credentials: login.credentials,
         pings: context.options().ping_before_activate(),
         socket,
         decoder: Decoder::new(DecoderLimits {
@@ -51,6 +59,7 @@ pub(super) async fn greet(
         socket: dialogue.socket,
         decoder: dialogue.decoder,
         protocol,
+        announcements: login.announcements,
     })
 }
 
@@ -67,6 +76,7 @@ struct Dialogue<'a> {
     endpoint: Endpoint,
     /// How to log in there, and what else to say.
     uri: &'a RedisUri,
+    credentials: Option<Credentials>,
     pings: bool,
     socket: Socket,
     decoder: Decoder,
@@ -95,7 +105,7 @@ impl Dialogue<'_> {
         if wanted != Protocol::Resp2 {
             self.say_hello();
         }
-        if self.uri.password().is_none() {
+        if self.credentials.is_none() {
             self.introduce();
         }
         let protocol = match wanted {
@@ -108,12 +118,10 @@ impl Dialogue<'_> {
                 Err(error) => return Err(error),
             },
         };
-        if let Some(password) = self.uri.password() {
+        if let Some(credentials) = &self.credentials {
             if protocol == ProtocolVersion::RESP2 {
-                match self.uri.username() {
-                    Some(username) => self.require(&["AUTH", username, password]),
-                    None => self.require(&["AUTH", password]),
-                }
+                auth(credentials).write_packed_command(&mut self.unsent);
+                self.unconfirmed += 1;
                 self.confirmed().await?;
             }
             self.introduce();
@@ -124,11 +132,11 @@ impl Dialogue<'_> {
 
     /// Asks to change to RESP3, and logs in.
     fn say_hello(&mut self) {
-        match self.uri.password() {
-            Some(password) => {
+        match self.credentials.clone() {
+            Some(credentials) => {
                 // HELLO wants a name; this is that of whoever gives none.
-                let username = self.uri.username().unwrap_or("default");
-                self.say(&["HELLO", "3", "AUTH", username, password]);
+                let username = credentials.username().unwrap_or("default");
+                self.say(&["HELLO", "3", "AUTH", username, credentials.password()]);
             }
             None => self.say(&["HELLO", "3"]),
         }
@@ -277,7 +285,7 @@ impl Dialogue<'_> {
         }
     }
 
-    fn not_redis(&self, reason: impl std::fmt::Display) -> Error {
+    fn not_redis(&self, reason: impl Display) -> Error {
         Error::new(
             ErrorKind::Protocol,
             format!("{} does not speak Redis: {reason}", self.endpoint),
@@ -285,16 +293,20 @@ impl Dialogue<'_> {
     }
 
     fn explain(&self, error: RedisError) -> Error {
-        explain(&self.endpoint, self.uri, error)
+        explain(&self.endpoint, self.credentials.as_ref(), error)
     }
 }
 
-/// Says what a failed handshake means, with the address.
-fn explain(address: &Endpoint, uri: &RedisUri, error: RedisError) -> Error {
+/// Says what a failed handshake means, with the address. `credentials` are those that were sent.
+pub(super) fn explain(
+    address: impl Display,
+    credentials: Option<&Credentials>,
+    error: RedisError,
+) -> Error {
     let (kind, what) = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => (ErrorKind::Authentication, "refused to log in"),
         redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, "does not speak RESP3"),
-        _ if lacks_resp3(uri, &error) => (ErrorKind::Unsupported, "does not speak RESP3"),
+        _ if lacks_resp3(credentials, &error) => (ErrorKind::Unsupported, "does not speak RESP3"),
         redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType => {
             (ErrorKind::Protocol, "does not speak Redis")
         }
@@ -307,7 +319,7 @@ fn explain(address: &Endpoint, uri: &RedisUri, error: RedisError) -> Error {
             _ => (ErrorKind::Server, "refused the connection"),
         },
     };
-    if may_contain_password(uri, &error) {
+    if may_contain_password(credentials, &error) {
         return Error::new(
             kind,
             format!(
@@ -319,21 +331,21 @@ fn explain(address: &Endpoint, uri: &RedisUri, error: RedisError) -> Error {
 }
 
 /// redis knows the words of old servers only, which quote the command differently.
-fn lacks_resp3(uri: &RedisUri, error: &RedisError) -> bool {
+fn lacks_resp3(credentials: Option<&Credentials>, error: &RedisError) -> bool {
     let unknown_hello = error
         .detail()
         .and_then(|detail| detail.strip_prefix("unknown command "))
         .is_some_and(|rest| rest.trim_start_matches(['\'', '`']).starts_with("HELLO"));
     // To a stranger Valkey does not tell that it does not know a command; to a HELLO with credentials
     // no server that knows it says so.
-    let taken_for_stranger = error.code() == Some("NOAUTH") && uri.password().is_some();
+    let taken_for_stranger = error.code() == Some("NOAUTH") && credentials.is_some();
     unknown_hello || taken_for_stranger || error.code() == Some("NOPROTO")
 }
 
 /// A server repeats the arguments of a command that it does not know, cut at some length, and whoever
 /// does not speak Redis may send back anything.
-fn may_contain_password(uri: &RedisUri, error: &RedisError) -> bool {
-    let Some(password) = uri.password() else {
+fn may_contain_password(credentials: Option<&Credentials>, error: &RedisError) -> bool {
+    let Some(password) = credentials.map(Credentials::password) else {
         return false;
     };
     matches!(

@@ -157,6 +157,21 @@ impl Outbox {
         })
     }
 
+    /// Leaves a login of our own.
+    pub(super) fn put_login(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Left> {
+        let kind = RequestKind {
+            expected: Expected::Login,
+            subscription: None,
+            in_flight,
+            is_unattended: false,
+            // The next connection has logged in by itself.
+            is_replayed: false,
+        };
+        self.leave(kind, Leading::Never, |bytes| {
+            cmd.write_packed_command(bytes);
+        })
+    }
+
     /// Leaves a pipeline, whose bytes stay together.
     pub(super) fn put_pipeline(
         &self,

@@ -15,13 +15,15 @@ pub(super) enum Expected {
     Confirmation,
     /// One reply to a question of our own.
     SignOfLife,
+    /// One reply to a login of our own.
+    Login,
 }
 
 impl Expected {
     /// How many commands of a caller that is.
     pub(super) fn commands(self) -> usize {
         match self {
-            Self::One | Self::Confirmation | Self::SignOfLife => 1,
+            Self::One | Self::Confirmation | Self::SignOfLife | Self::Login => 1,
             Self::Each(commands) | Self::Transaction(commands) => commands,
         }
     }
@@ -75,7 +77,9 @@ impl Collector {
     /// One for a request that expects several replies.
     pub(super) fn of(expected: Expected) -> Option<Box<Self>> {
         let (commands, kept) = match expected {
-            Expected::One | Expected::Confirmation | Expected::SignOfLife => return None,
+            Expected::One | Expected::Confirmation | Expected::SignOfLife | Expected::Login => {
+                return None;
+            }
             Expected::Each(count) => (Commands::Each(count), count),
             Expected::Transaction(count) => (Commands::Transaction(count), 0),
         };

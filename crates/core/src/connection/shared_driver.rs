@@ -222,6 +222,7 @@ mod tests {
             socket: Socket::Tcp(stream.unwrap()),
             decoder: Decoder::new(DecoderLimits::default()),
             protocol: ProtocolVersion::RESP3,
+            announcements: None,
         };
         let driver = Driver::new(
             greeted,

@@ -1,8 +1,10 @@
 //! Keeps one socket of a client connected, for as long as the client is open.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use redis::ProtocolVersion;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -11,10 +13,12 @@ use super::backoff::Backoff;
 use super::busy_poll::BusyPoll;
 use super::driver::Driver;
 use super::handshake::{Greeted, greet};
+use super::login::renew;
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
 use super::wire::Wire;
+use crate::credentials::Announcements;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
 
 /// Serves one outbox.
@@ -28,15 +32,16 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// Starts the task that serves the returned outbox, beginning with the connection that is there.
-    pub(super) fn start(self, greeted: Greeted) -> Arc<Wire> {
+    pub(super) fn start(self, mut greeted: Greeted) -> Arc<Wire> {
         let (wire, served) = self.wire();
+        let announcements = self.announcements(&mut greeted);
         let driver = self.driver(greeted, &served.outbox);
         let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
         let supervised = Supervised(Arc::clone(&self.context));
         drop(context.spawn(async move {
             let _supervised = supervised;
-            self.serve(&serving, driver, served).await;
+            self.serve(&serving, driver, announcements, served).await;
         }));
         wire
     }
@@ -53,9 +58,10 @@ impl Supervisor {
             // Boxed, as every future that connects: it is large, and a client that is connected has none.
             let connecting = Box::pin(self.connect_first(&served.outbox));
             match connecting.instrument(self.context.span().clone()).await {
-                Ok(greeted) => {
+                Ok(mut greeted) => {
+                    let announcements = self.announcements(&mut greeted);
                     let driver = self.driver(greeted, &served.outbox);
-                    self.serve(&serving, driver, served).await;
+                    self.serve(&serving, driver, announcements, served).await;
                 }
                 Err(cause) => self.suspend(served, cause),
             }
@@ -78,12 +84,26 @@ impl Supervisor {
         (Wire::new(&outbox, leading), served)
     }
 
-    async fn serve(&self, wire: &Wire, mut driver: Box<Driver>, served: Served) {
+    async fn serve(
+        &self,
+        wire: &Wire,
+        mut driver: Box<Driver>,
+        mut announcements: Option<Announcements>,
+        served: Served,
+    ) {
         let longest_delay = self.context.options().reconnect_delay();
         let mut backoff = Backoff::new(longest_delay);
         loop {
             let began = Instant::now();
-            let lost = wire.run(driver, |reason| self.lost(&reason)).await;
+            let running = wire.run(driver, |reason| self.lost(&reason));
+            let lost = match announcements.take() {
+                None => running.await,
+                // Boxed, because hardly any client has it.
+                Some(announcements) => {
+                    let renewing = renew(&self.context, wire, announcements);
+                    Box::pin(beside(running, renewing)).await
+                }
+            };
             // A server that greets and hangs up is not to be tried again at full speed.
             if began.elapsed() > longest_delay {
                 backoff = Backoff::new(longest_delay);
@@ -100,7 +120,8 @@ impl Supervisor {
             // What moves bytes is not inside the span: it logs nothing, and would enter it each time that it is woken.
             let reconnecting = Box::pin(self.reconnect(&mut backoff, &served.outbox));
             match reconnecting.instrument(self.context.span().clone()).await {
-                Ok(greeted) => {
+                Ok(mut greeted) => {
+                    announcements = self.announcements(&mut greeted);
                     // Before anybody hears of the connection: whoever does may use it.
                     driver = self.restoring_driver(greeted, &served.outbox);
                     self.context.set_reconnected();
@@ -108,6 +129,14 @@ impl Supervisor {
                 Err(cause) => return self.suspend(served, cause),
             }
         }
+    }
+
+    /// How the connection hears of other credentials, if it may tell the server of them.
+    fn announcements(&self, greeted: &mut Greeted) -> Option<Announcements> {
+        let announcements = greeted.announcements.take();
+        // Where it is subscribed under RESP2, the server takes no AUTH.
+        let may_tell = self.sink.is_none() || greeted.protocol == ProtocolVersion::RESP3;
+        announcements.filter(|_| may_tell)
     }
 
     fn suspend(&self, served: Served, cause: Error) {
@@ -226,6 +255,18 @@ pub(super) async fn in_time<T>(
             ))
         })
         .map_err(|error| error.with_client(context.client_id()))
+}
+
+/// Runs `running` to its end, and `beside` meanwhile.
+async fn beside<T>(
+    running: impl Future<Output = T>,
+    beside: impl Future<Output = Infallible>,
+) -> T {
+    tokio::select! {
+        biased;
+        outcome = running => outcome,
+        never = beside => match never {},
+    }
 }
 
 /// A client whose connection is cared for. If that ends before the client is closed, its state says so.

@@ -8,7 +8,7 @@ use super::driver::{Driver, Lost};
 use super::outbox::{Leading, Left, Outbox};
 use super::shared_driver::{SharedDriver, Turn};
 use crate::wait::is_io_thread;
-use crate::{Error, InFlight, KeyPrefix, Result};
+use crate::{Deadline, Error, InFlight, KeyPrefix, Result};
 
 /// An outbox, also while there is no connection, and the driver that empties it while there is one.
 pub(super) struct Wire {
@@ -49,6 +49,11 @@ impl Wire {
             false => self.leading(),
         };
         self.outbox.put_prefixed(cmd, prefix, in_flight, leading)
+    }
+
+    /// Leaves a login of our own, which counts for nobody.
+    pub(super) fn put_login(&self, cmd: &Cmd, deadline: Deadline) -> Result<Left> {
+        self.outbox.put_login(cmd, InFlight::uncounted(deadline))
     }
 
     /// Leaves a pipeline, whose bytes stay together.

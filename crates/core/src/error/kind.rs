@@ -15,7 +15,7 @@ pub enum ErrorKind {
     InvalidArgument,
     /// What was asked for is known and not available here: a feature, a platform, a server's ability.
     Unsupported,
-    /// No connection could be made: unknown host, refused, unreachable.
+    /// No connection could be made: unknown host, refused, unreachable, or nobody had the credentials for it.
     Connect,
     /// The server refused the credentials, or asks for some.
     Authentication,

@@ -1,5 +1,6 @@
 //! Client options while they are put together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,8 @@ use super::{
     ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReplayFilter, SocketOptions,
     TlsOptions, duration,
 };
-use crate::{Error, Result};
+use crate::credentials::CredentialsSource;
+use crate::{CredentialsProvider, Error, Result};
 
 /// Sets [`ClientOptions`]; every option has a default, and [`build`](Self::build) checks them all.
 ///
@@ -64,6 +66,8 @@ pub struct ClientOptionsBuilder {
     pub(super) overflow: Overflow,
     pub(super) socket: SocketOptions,
     pub(super) tls: TlsOptions,
+    #[serde(skip)]
+    pub(super) credentials: Option<CredentialsSource>,
 }
 
 impl Default for ClientOptionsBuilder {
@@ -97,6 +101,7 @@ impl Default for ClientOptionsBuilder {
             overflow: Overflow::DropOldest,
             socket: SocketOptions::default(),
             tls: TlsOptions::default(),
+            credentials: None,
         }
     }
 }
@@ -259,6 +264,17 @@ impl ClientOptionsBuilder {
     /// and nothing. Of no account unless the URI asks for TLS (`rediss://`).
     pub fn tls(mut self, tls: TlsOptions) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// Who is asked for the credentials, each time that a connection is made, in place of those of the URI. Default
+    /// nobody.
+    ///
+    /// It stands in no config file, and options are equal if they have the same one. A BASIC client, and the client of
+    /// the redis crate, do not know of it: the former is refused with [`Unsupported`](crate::ErrorKind::Unsupported), and
+    /// the latter logs in as the URI says.
+    pub fn credentials(mut self, provider: Arc<dyn CredentialsProvider>) -> Self {
+        self.credentials = Some(CredentialsSource(provider));
         self
     }
 

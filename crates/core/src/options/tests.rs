@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{Error, ErrorKind};
+use crate::{Credentials, Error, ErrorKind, RotatingCredentials};
 
 #[test]
 fn the_defaults() {
@@ -378,4 +378,21 @@ fn what_a_file_must_not_say() {
             "{json}"
         );
     }
+}
+
+#[test]
+fn a_provider_is_shown_by_nobody_and_equal_to_itself_alone() {
+    let provider = || Arc::new(RotatingCredentials::new(Credentials::new("hunter2")));
+    let login = provider();
+    let with = |login| ClientOptions::builder().credentials(login).build().unwrap();
+    let options = with(login.clone());
+    assert_eq!(options, with(login.clone()));
+    assert_ne!(options, with(provider()));
+    assert_ne!(options, ClientOptions::default());
+    assert!(!format!("{options:?} {login:?}").contains("hunter2"));
+    let written = serde_json::to_string(&options).unwrap();
+    assert_eq!(
+        written,
+        serde_json::to_string(&ClientOptions::default()).unwrap()
+    );
 }

@@ -14,7 +14,7 @@ const LONGEST: u64 = 64 * 1024;
 
 /// A password that is never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Password(String);
+pub(super) struct Password(String);
 
 impl Password {
     pub(super) fn new(password: impl Into<String>) -> Self {
@@ -30,7 +30,7 @@ impl fmt::Debug for Password {
 
 /// Where the password of a server comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PasswordSource {
+pub(super) enum PasswordSource {
     Given(Password),
     /// An environment variable of this name.
     Variable(String),
@@ -43,7 +43,7 @@ impl PasswordSource {
     /// # Errors
     ///
     /// [`ErrorKind::Connect`] says what is missing, and nothing of what was read.
-    pub(crate) fn read(&self) -> Result<String> {
+    pub(super) fn read(&self) -> Result<String> {
         let outcome = match self {
             Self::Given(password) => return Ok(password.0.clone()),
             Self::Variable(name) => environment::variable(name)

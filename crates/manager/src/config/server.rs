@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer, ser};
 
 use super::password::{Password, PasswordSource};
 use super::problem::Problem;
+use super::server_login::ServerLogin;
 
 /// A server, in a configuration: where it is, who logs in, and the options of its clients.
 ///
@@ -124,12 +125,17 @@ impl ServerConfig {
     }
 
     /// Where the password comes from; `None`: what the URI says.
-    pub(crate) fn password_source(&self) -> Option<PasswordSource> {
+    pub(super) fn password_source(&self) -> Option<PasswordSource> {
         if let Some(password) = &self.password {
             return Some(PasswordSource::Given(password.clone()));
         }
         let variable = self.password_env.clone().map(PasswordSource::Variable);
         variable.or_else(|| self.password_file.clone().map(PasswordSource::File))
+    }
+
+    /// Who logs in, if it is not the URI that says so.
+    pub(super) fn login(&self) -> Option<ServerLogin> {
+        Some(ServerLogin::new(self.username(), self.password_source()?))
     }
 
     pub(super) fn given_password(&self) -> Option<&Password> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis_manager_core::{ClientOptions, DeniedCommands, LimitName, ScriptLimits};
 use serde_json::json;
 
+use super::password::PasswordSource;
 use super::*;
 
 const FULL: &str = r#"

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use redis_manager_command::RedisCommandClient;
 use redis_manager_core::{
-    ClientOptions, ClientType, Error, ErrorKind, OpenRedisClient, RedisBasicClient, RedisUri,
-    Result, ScriptHandle, wait,
+    ClientOptions, ClientType, Error, ErrorKind, OpenRedisClient, RedisBasicClient, Result,
+    ScriptHandle, wait,
 };
 use redis_manager_pubsub::RedisPubSubClient;
-use tokio::task::spawn_blocking;
 
 use super::RedisManager;
 use crate::open_target::Target;
@@ -16,7 +15,7 @@ use crate::{AnyClient, OpenTarget};
 
 impl RedisManager {
     /// Opens a client of the kind `C` for `script`, blocking the thread. `target` is a
-    /// [`RedisUri`], a URI as text, a host and a port, with a password if need be, or [`named`](crate::named): a server
+    /// [`RedisUri`](crate::RedisUri), a URI as text, a host and a port, with a password if need be, or [`named`](crate::named): a server
     /// of the manager's configuration, with the options that it has there.
     ///
     /// # Errors
@@ -179,8 +178,7 @@ impl RedisManager {
     where
         C: OpenRedisClient + Into<AnyClient>,
     {
-        let target = target.open_target(&self.0.config)?;
-        let options = target.options(options);
+        let target = target.open_target(self)?;
         self.open_found(script, target, options).await
     }
 
@@ -190,7 +188,7 @@ impl RedisManager {
         &self,
         script: &ScriptHandle,
         target: Target,
-        options: ClientOptions,
+        options: Option<ClientOptions>,
     ) -> Result<C>
     where
         C: OpenRedisClient + Into<AnyClient>,
@@ -203,7 +201,7 @@ impl RedisManager {
             .resources
             .run_cancellable(async move {
                 let _pass = owner.gate().pass()?;
-                let uri = login(target).await?;
+                let (uri, options) = target.prepare(C::CLIENT_TYPE, options).await?;
                 let client = C::open_async(&owner, uri, options, &resources).await?;
                 let added = match manager.upgrade() {
                     Some(manager) => manager.registry.lock().add(&owner, client.clone().into()),
@@ -218,18 +216,6 @@ impl RedisManager {
             .await;
         opened?.claim()
     }
-}
-
-/// The URI with the password that it has at this moment.
-async fn login(target: Target) -> Result<RedisUri> {
-    if !target.reads_password() {
-        return target.login();
-    }
-    let read = spawn_blocking(|| target.login()).await;
-    read.map_err(|error| {
-        let message = "reading the password failed";
-        Error::new(ErrorKind::Internal, message).with_source(error)
-    })?
 }
 
 /// A client on its way to whoever asked for it. Dropped on the way, because nobody waits for it any more,

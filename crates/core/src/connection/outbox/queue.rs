@@ -67,8 +67,9 @@ impl Queue {
         kind: RequestKind,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(u64, Verdict)> {
-        // Subscriptions are bounded by the listeners, and are not to be crowded out when they are restored.
-        let is_bounded = kind.expected != Expected::Confirmation;
+        // Subscriptions are bounded by the listeners, and are not to be crowded out when they are restored. A login is
+        // one at a time, and calls that wait may need it.
+        let is_bounded = !matches!(kind.expected, Expected::Confirmation | Expected::Login);
         let is_full = self.requests.len() + self.fetched >= limits.requests;
         if is_bounded && is_full && !self.sweep() {
             return Err(full("request_queue_size", limits.requests));

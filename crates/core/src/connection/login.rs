@@ -1,0 +1,119 @@
+//! Who logs in on a connection: asked when it is made, and told to the server anew when that changes.
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_util::FutureExt;
+use redis::{Cmd, RedisError, Value};
+
+use super::handshake::explain;
+use super::link::one;
+use super::progress::Progress;
+use super::ticket::Ticket;
+use super::wire::Wire;
+use crate::credentials::Announcements;
+use crate::{
+    ClientContext, ClientEvent, Credentials, CredentialsProvider, Deadline, Error, ErrorKind,
+    FailureCause, Result,
+};
+
+/// What a connection logs in with, and how it hears of other credentials.
+#[derive(Default)]
+pub(super) struct Login {
+    pub(super) credentials: Option<Credentials>,
+    pub(super) announcements: Option<Announcements>,
+}
+
+impl Login {
+    /// Asks for the login of a connection of the client of `context`.
+    pub(super) async fn find(context: &ClientContext, progress: &Progress) -> Result<Self> {
+        let Some(provider) = context.options().credentials() else {
+            let uri = context.uri();
+            let username = uri.username().unwrap_or_default();
+            let password = uri.password();
+            let of_uri =
+                password.map(|password| Credentials::new(password).with_username(username));
+            return Ok(Self {
+                credentials: of_uri,
+                announcements: None,
+            });
+        };
+        // Before it is asked, so that nothing is missed.
+        let subscribe = || Some(provider.rotation()?.subscribe());
+        let announcements = catch_unwind(AssertUnwindSafe(subscribe)).ok().flatten();
+        progress.asking_began();
+        let credentials = ask(context, &**provider).await;
+        progress.asking_ended();
+        let credentials = credentials?;
+        Ok(Self {
+            credentials: Some(credentials).filter(Credentials::is_login),
+            announcements,
+        })
+    }
+}
+
+async fn ask(context: &ClientContext, provider: &dyn CredentialsProvider) -> Result<Credentials> {
+    // In a future of its own, because making that of the provider is code of the host too.
+    let asking = AssertUnwindSafe(async { provider.credentials().await });
+    let problem = match asking.catch_unwind().await {
+        Ok(Ok(credentials)) => return Ok(credentials),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => FailureCause::from_panic(&*panic).to_string(),
+    };
+    let address = context.uri().address();
+    let message = format!("there are no credentials for {address}: {problem}");
+    Err(Error::new(ErrorKind::Connect, message))
+}
+
+/// Tells the server of other credentials, on the connection of `wire`, whenever there are any.
+pub(super) async fn renew(
+    context: &ClientContext,
+    wire: &Wire,
+    mut announcements: Announcements,
+) -> Infallible {
+    loop {
+        announcements.next().await;
+        let event = match authenticate(context, wire).await {
+            Ok(()) => ClientEvent::Reauthenticated,
+            Err(cause) => ClientEvent::ReauthenticationFailed {
+                cause: cause.with_client(context.client_id()),
+            },
+        };
+        context.emit(event);
+    }
+}
+
+async fn authenticate(context: &ClientContext, wire: &Wire) -> Result<()> {
+    let Some(provider) = context.options().credentials() else {
+        return Ok(());
+    };
+    let timeout = context.options().connect_timeout();
+    let asked = tokio::time::timeout(timeout, ask(context, &**provider)).await;
+    let credentials = asked.unwrap_or_else(|_| {
+        let message = format!("the credentials provider has not answered within {timeout:?}");
+        Err(Error::new(ErrorKind::Timeout, message))
+    })?;
+    let deadline = Deadline::after(timeout);
+    let left = wire.put_login(&auth(&credentials), deadline)?;
+    match one(Ticket::new(wire, left).await?)? {
+        Value::ServerError(refusal) => {
+            let refusal = RedisError::from(refusal);
+            Err(explain(
+                context.uri().address(),
+                Some(&credentials),
+                refusal,
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The command that logs in.
+pub(super) fn auth(credentials: &Credentials) -> Cmd {
+    let mut cmd = redis::cmd("AUTH");
+    if let Some(username) = credentials.username() {
+        cmd.arg(username);
+    }
+    cmd.arg(credentials.password());
+    cmd
+}

@@ -1,7 +1,7 @@
 //! Who is trusted over TLS, who is not, and what happens when certificates are renewed.
 
 use redis_manager::prelude::*;
-use redis_manager::{AnyClient, ClientOptionsBuilder, Pem, TlsOptions};
+use redis_manager::{AnyClient, ClientOptionsBuilder, ManagerConfig, Pem, TlsOptions};
 use redis_manager_support::{TestServer, Validity};
 
 use crate::fixture::{Host, eventually};
@@ -195,6 +195,43 @@ fn certificates_that_are_renewed_on_disk_are_used_from_the_next_connection_on() 
             server.run(&["PUBLISH", "c", "m"]).as_int() == Some(1)
         });
         assert_eq!(heard.recv_timeout(crate::fixture::PATIENCE).unwrap(), b"m");
+    }
+}
+
+#[test]
+fn a_configuration_names_the_files_and_the_environment_may_hold_the_key() {
+    let certificates = Certificates::new(&HOSTS, Validity::Current);
+    let mut tls = certificates.server();
+    tls.wants_certificates = true;
+    let server = TestServer::builder().tls(tls).start_or_panic();
+    let path = |name| certificates.path(name).display().to_string();
+    let text = format!(
+        "[servers.main]
+         uri = '{}'
+         [servers.main.options.tls]
+         ca = '{}'
+         certificate = '{}'
+         key = '{}'",
+        url(&server, "localhost"),
+        path("ca.pem"),
+        path("client.pem"),
+        path("nosuch.key")
+    );
+    let key = certificates.read("client.key");
+    let secret = key.lines().nth(1).unwrap().to_owned();
+    let config: ManagerConfig = toml::from_str(&text).unwrap();
+    let variables = [("R_SERVERS_MAIN_OPTIONS_TLS_KEY", key)];
+    let config = config.with_variables("R", variables).unwrap();
+    assert!(!format!("{config:?} {config:#?}").contains(&secret));
+    let manager = RedisManager::from_config(config).unwrap();
+    let script = manager.load_script("economy").unwrap();
+    for kind in [ClientType::Basic, ClientType::Command, ClientType::PubSub] {
+        let client = manager.open_redis_client(&script, kind, named("main"));
+        assert!(!format!("{client:?}").contains(&secret));
+        let client = client.unwrap();
+        if let AnyClient::Basic(client) = client {
+            assert_eq!(client.ping().unwrap(), "PONG");
+        }
     }
 }
 

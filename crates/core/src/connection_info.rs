@@ -140,3 +140,21 @@ fn tcp_settings(options: &ClientOptions) -> TcpSettings {
     }
     settings
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_a_uri_with_tls_is_refused_by_its_name() {
+        let uri = "rediss://h".parse().unwrap();
+        let options = ClientOptions::default();
+        let error = connection_info(&uri, &options, ProtocolVersion::RESP3).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            error.message(),
+            "h:6379: a TLS URI needs the feature `tls`, which is off"
+        );
+    }
+}

@@ -113,6 +113,11 @@ struct Readme;
 #[doc = include_str!("../../../docs/operating.md")]
 struct OperatingGuide;
 
+/// The guide to configurations, likewise.
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../../../docs/deployment.md")]
+struct DeploymentGuide;
+
 /// The guide to listeners, likewise.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/pubsub.md")]

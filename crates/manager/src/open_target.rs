@@ -73,8 +73,8 @@ impl<T: IntoRedisUri> OpenTarget for T {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Named(String);
 
-/// The server of this name in the manager's [configuration](crate::ManagerConfig), with the options that it has there; those
-/// that a call gives go before them, as a whole, except that the login is that of the configuration if they have none.
+/// The server of this name in the manager's [configuration](crate::ManagerConfig), with the options that it has there;
+/// those that a call gives go before them, as a whole, except that the login is the configuration's if they have none.
 ///
 /// ```no_run
 /// use redis_manager::prelude::*;

@@ -86,11 +86,12 @@ use problem::{Problem, at};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
-/// **Passwords** stand apart: in a file or in a variable of the environment, read each time that a connection is made, so
-/// that the next one has a password that was changed. (A BASIC client reads it when it opens.) A URI with a password in it is taken too. `Debug` and every error of ours
-/// show none. `Serialize` writes none either: one that came from outside is left out, as it comes from there again, and a
-/// URI with one is an error, because the configuration without it would be another. An error of the *format's* syntax
-/// may quote the line that it could not read (`toml` does), so prefer its bare message in logs.
+/// **Passwords** stand apart: in a file or in a variable of the environment, read each time that a connection is made,
+/// so that the next one has a password that was changed. (A BASIC client reads it when it opens.) A URI with a password
+/// in it is taken too. `Debug` and every error of ours show none. `Serialize` writes none either: one that came from
+/// outside is left out, as it comes from there again, and a URI with one is an error, because the configuration without
+/// it would be another. An error of the *format's* syntax may quote the line that it could not read (`toml` does), so
+/// prefer its bare message in logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ManagerConfig {
     servers: BTreeMap<String, ServerConfig>,

@@ -180,10 +180,12 @@ impl Connection {
             Ok(ticket) => value(cmd, ticket).await,
             Err(error) => Err(error),
         };
-        match (outcome, guard) {
-            (Ok(reply), Some(guard)) => Ok(guard.strip(shape, reply)),
-            (Ok(reply), None) => Ok(reply),
-            (Err(error), _) => Err(self.name(error, upper_name(cmd))),
+        match outcome {
+            Ok(reply) => match guard {
+                Some(guard) if shape.is_some() => Ok(guard.strip(shape, reply)),
+                _ => Ok(reply),
+            },
+            Err(error) => Err(self.name(error, upper_name(cmd))),
         }
     }
 

@@ -14,25 +14,24 @@ pub(crate) fn prefix_first_argument(bytes: &mut Vec<u8>, start: usize, cmd: &Cmd
     else {
         return;
     };
-    // "*3", "$3", "GET", and the "$" of the next.
-    let lines = 1 + digits(count) + 2 + 1 + digits(name.len()) + 2 + name.len() + 2 + 1;
-    let length = start + lines;
-    let argument = length + digits(first.len()) + 2;
-    let end = bytes.len();
-    let new_argument = length + digits(first.len() + prefix.len()) + 2;
+    // Behind `*3`, `$3`, `GET` and the `$` of the next, and three ends of lines.
+    let length = start + digits(count) + digits(name.len()) + name.len() + 9;
+    let (argument, end) = (length + digits(first.len()) + 2, bytes.len());
+    let new_length = first.len() + prefix.len();
+    let new_argument = length + digits(new_length) + 2;
     // Room for the prefix, and for a length that has more digits with it.
     bytes.extend_from_slice(prefix);
     for _ in argument..new_argument {
         bytes.push(b'0');
     }
     bytes.copy_within(argument..end, new_argument + prefix.len());
-    if let Some(changed) = bytes.get_mut(length..new_argument + prefix.len()) {
-        let (line, place) = changed.split_at_mut(new_argument - length);
+    if let Some(changed) = bytes.get_mut(length..new_argument + prefix.len())
+        && let Some((line, place)) = changed.split_at_mut_checked(new_argument - length)
+        && let Some((number, line_end)) = line.split_last_chunk_mut::<2>()
+    {
+        write_number(new_length, number);
+        *line_end = *b"\r\n";
         place.copy_from_slice(prefix);
-        if let Some((number, line_end)) = line.split_last_chunk_mut::<2>() {
-            write_number(first.len() + prefix.len(), number);
-            *line_end = *b"\r\n";
-        }
     }
 }
 

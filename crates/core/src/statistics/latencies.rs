@@ -41,7 +41,9 @@ pub(super) struct LatencyHistogram {
 impl LatencyHistogram {
     #[inline]
     pub(super) fn note(&self, latency: Duration) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        // In 64 bits, which hold 584 years.
+        let seconds = latency.as_secs().saturating_mul(1_000_000_000);
+        let nanos = seconds.saturating_add(latency.subsec_nanos().into());
         if let Some(count) = self.buckets.get(bucket(nanos)) {
             count.fetch_add(1, Ordering::Relaxed);
         }

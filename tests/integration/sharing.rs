@@ -326,3 +326,24 @@ fn sessions_and_blocking_calls_leave_it_by_themselves() {
     host.expect_connections(1);
     assert!(answers(&other));
 }
+
+#[test]
+fn nobody_changes_or_holds_up_a_connection_that_others_share() {
+    let host = Host::new();
+    let open = || -> (ScriptHandle, RedisCommandClient) {
+        open_for_another(&host, &host.url(), sharing(Protocol::Resp3))
+    };
+    let ((_, one), (_, other)) = (open(), open());
+    for line in ["SELECT 1", "MULTI", "BLPOP nothing 1", "WATCH key"] {
+        let mut words = line.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        command.arg(words.collect::<Vec<_>>());
+        let sent = pollster::block_on(one.connection().request_routed(&command));
+        assert_eq!(sent.unwrap_err().kind(), ErrorKind::Refused, "{line}");
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(command);
+        let sent = pollster::block_on(one.connection().request_pipeline_routed(&pipeline));
+        assert_eq!(sent.unwrap_err().kind(), ErrorKind::Refused, "{line}");
+    }
+    assert!(answers(&other));
+}

@@ -261,3 +261,24 @@ fn a_slow_listener_holds_up_no_other_client() {
     }
     drop(release);
 }
+
+#[test]
+fn a_snapshot_shows_each_client_its_own_listeners() {
+    let host = Host::new();
+    let url = host.url();
+    let open = || -> (ScriptHandle, RedisPubSubClient) {
+        open_for_another(&host, &url, sharing(Protocol::Resp3))
+    };
+    let (clients, channel) = ([open(), open(), open()], unique("snapshot"));
+    for (number, (_, client)) in clients.iter().enumerate() {
+        for _ in 0..=number {
+            client
+                .register_listener(&channel, |_: &Message| Ok(()))
+                .unwrap();
+        }
+    }
+    for (number, (_, client)) in clients.iter().enumerate() {
+        let snapshot = client.snapshot();
+        assert_eq!((snapshot.listeners, snapshot.channels), (number + 1, 1));
+    }
+}

@@ -12,7 +12,9 @@ use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique};
 use crate::tls_fixture::{Secure, url};
 
 fn each_protocol(test: impl Fn(&Host, &Secure, ClientOptions)) {
-    let secure = Secure::start();
+    let Some(secure) = Secure::start() else {
+        return;
+    };
     for protocol in PROTOCOLS {
         let options = secure.options().protocol(protocol).build().unwrap();
         test(&Host::new(), &secure, options);
@@ -61,7 +63,10 @@ fn commands_sessions_transactions_and_blocking_commands() {
 
 #[test]
 fn a_host_name_is_as_good_as_an_address() {
-    let (secure, host) = (Secure::start(), Host::new());
+    let Some(secure) = Secure::start() else {
+        return;
+    };
+    let host = Host::new();
     let url = url(&secure.server, "localhost");
     let options = secure.options().build().unwrap();
     let client: RedisCommandClient = host.manager.open_with(&host.script, url, options).unwrap();
@@ -88,7 +93,10 @@ fn ten_thousand_commands_in_one_pipeline_and_a_megabyte_in_one_value() {
 
 #[tokio::test]
 async fn a_thousand_calls_at_once_each_get_their_own_reply() {
-    let (secure, host) = (Secure::start(), Host::new());
+    let Some(secure) = Secure::start() else {
+        return;
+    };
+    let host = Host::new();
     let options = secure.options().build().unwrap();
     let url = secure.url();
     let open = host.manager.open_with_async(&host.script, url, options);
@@ -111,7 +119,10 @@ async fn a_thousand_calls_at_once_each_get_their_own_reply() {
 
 #[tokio::test]
 async fn a_call_that_is_cancelled_leaves_the_replies_of_others_alone() {
-    let (secure, host) = (Secure::start(), Host::new());
+    let Some(secure) = Secure::start() else {
+        return;
+    };
+    let host = Host::new();
     let options = secure.options().build().unwrap();
     let url = secure.url();
     let open = host.manager.open_with_async(&host.script, url, options);
@@ -293,7 +304,9 @@ fn a_lazy_client_connects_with_its_first_call() {
 
 #[tokio::test]
 async fn the_pool_and_the_raw_client_of_a_basic_client() {
-    let secure = Secure::start();
+    let Some(secure) = Secure::start() else {
+        return;
+    };
     for host_name in ["127.0.0.1", "localhost"] {
         let host = Host::new();
         let url = url(&secure.server, host_name);

@@ -162,6 +162,12 @@ impl Connection {
     ///
     /// As [`request_async`](Self::request_async).
     pub async fn request_routed(&self, cmd: &Cmd) -> Result<Value> {
+        // What would only disturb its own client, on a connection of its own, here would disturb others.
+        if self.context.membership().is_some()
+            && let Err(refused) = route(cmd).and_then(only_shared)
+        {
+            return Err(self.name(refused, upper_name(cmd)));
+        }
         let deadline = Deadline::after(self.context.command_timeout());
         let guard = self.context.guard();
         if let Some(guard) = guard
@@ -240,6 +246,11 @@ impl Connection {
     ///
     /// As [`request_pipeline_async`](Self::request_pipeline_async).
     pub async fn request_pipeline_routed(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
+        if self.context.membership().is_some()
+            && let Err(refused) = route_pipeline(pipeline).and_then(only_shared)
+        {
+            return Err(self.name(refused, "pipeline"));
+        }
         if has_no_reply(pipeline) {
             return Ok(Vec::new());
         }

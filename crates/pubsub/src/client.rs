@@ -63,7 +63,8 @@ impl ScriptRedisClient for RedisPubSubClient {
     fn snapshot(&self) -> ClientSnapshot {
         let mut snapshot = self.0.context.snapshot();
         snapshot.requests = self.0.connection.waiting();
-        self.0.subscriptions.add_to(&mut snapshot);
+        let client = self.0.context.client_id();
+        self.0.subscriptions.add_to(&mut snapshot, client);
         snapshot
     }
 

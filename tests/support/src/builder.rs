@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::binary::ServerBinary;
 use crate::error::SupportError;
 use crate::lookup::Lookup;
+use crate::notice;
 use crate::server::TestServer;
 
 /// What a server with TLS shows and wants; the files are read when it is started.
@@ -103,6 +104,21 @@ impl TestServerBuilder {
         Err(SupportError::NoTls {
             server: without.join(", "),
         })
+    }
+
+    /// [`start`](Self::start) for tests of TLS: `None`, and a line that says so, if no server that there is speaks it. The
+    /// one that is fetched where there is none does not. Panics with any other reason.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "a test without its server has failed")]
+    pub fn start_with_tls(self) -> Option<TestServer> {
+        match self.start() {
+            Ok(server) => Some(server),
+            Err(error @ SupportError::NoTls { .. }) => {
+                notice::say(&format!("not tried: {error}"));
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// [`start`](Self::start) for tests: panics with the reason.

@@ -290,7 +290,7 @@ fn a_script_that_is_reloaded_keeps_its_limits_unless_it_gets_others() {
 }
 
 #[test]
-fn openings_are_limited_in_a_second_whatever_becomes_of_them() {
+fn openings_are_limited_in_a_second_and_come_again_in_the_next() {
     let host = limited(ScriptLimits::none().with_openings_per_second(2));
     let refused = loop {
         match try_open::<RedisBasicClient>(&host) {

@@ -126,7 +126,7 @@ impl ClientContext {
             None => UnderlyingClient::new(&uri, &options)?,
         };
         let share = script.share(LimitName::Clients)?;
-        script.pass(LimitName::OpeningsPerSecond)?;
+        script.spend(LimitName::OpeningsPerSecond)?;
         let statistics = resources.counts_calls().then(Arc::<Statistics>::default);
         let client_id = ClientId::next();
         // A client outlives what opened it, so its span is inside no other.

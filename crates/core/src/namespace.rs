@@ -1,7 +1,7 @@
 //! What a script may say to a server that it shares with others: a prefix before its keys and channels, and
 //! commands that it may not use.
 //!
-//! Pure, but for [`Namespace`], which fetches what the server says of its commands. Whatever cannot be mapped with
+//! Pure, but for [`TableCache`], where clients wait while one of them asks the server for its commands. Whatever cannot be mapped with
 //! certainty is refused.
 
 mod command_name;

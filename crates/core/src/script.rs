@@ -102,6 +102,18 @@ impl ScriptHandle {
 
     /// Takes one of what `limit` bounds, until the share is dropped.
     ///
+    /// ```
+    /// use redis_manager_core::{LimitName, ScriptHandle, ScriptLimits, ScriptOptions};
+    ///
+    /// let limits = ScriptLimits::none().with_sessions(1);
+    /// let script = ScriptHandle::with_options("economy", ScriptOptions::default().with_limits(limits));
+    /// let share = script.share(LimitName::Sessions)?;
+    /// assert!(script.share(LimitName::Sessions).is_err());
+    /// drop(share);
+    /// assert_eq!(script.used(LimitName::Sessions), Some(0));
+    /// # Ok::<(), redis_manager_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if the script has as many as it may.
@@ -111,12 +123,23 @@ impl ScriptHandle {
 
     /// Counts one of what `limit` bounds in a second.
     ///
+    /// ```
+    /// use redis_manager_core::{ErrorKind, LimitName, ScriptHandle, ScriptLimits, ScriptOptions};
+    ///
+    /// let limits = ScriptLimits::none().with_openings_per_second(1);
+    /// let script = ScriptHandle::with_options("economy", ScriptOptions::default().with_limits(limits));
+    /// script.spend(LimitName::OpeningsPerSecond)?;
+    /// let refused = script.spend(LimitName::OpeningsPerSecond).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::LimitExceeded);
+    /// # Ok::<(), redis_manager_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if the script may have no more in this second.
-    pub fn pass(&self, limit: LimitName) -> Result<()> {
+    pub fn spend(&self, limit: LimitName) -> Result<()> {
         match self.usage() {
-            Some(usage) => usage.pass(limit, 1, Instant::now()),
+            Some(usage) => usage.spend(limit, 1, Instant::now()),
             None => Ok(()),
         }
     }

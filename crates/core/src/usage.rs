@@ -72,7 +72,7 @@ impl Usage {
     }
 
     /// Counts `count` of what `name` limits in a second, which begin `now`.
-    pub(crate) fn pass(&self, name: LimitName, count: usize, now: Instant) -> Result<()> {
+    pub(crate) fn spend(&self, name: LimitName, count: usize, now: Instant) -> Result<()> {
         let since_began = || now.saturating_duration_since(self.began);
         match self.counter(name) {
             Some(Counter::Rate(rate)) if !rate.admits(count, since_began) => {
@@ -176,7 +176,22 @@ mod tests {
         assert_eq!(usage.used(LimitName::Listeners), None);
         drop(share);
         let operations = LimitName::OperationsPerSecond;
-        usage.pass(operations, 1_000_000, Instant::now()).unwrap();
+        usage.spend(operations, 1_000_000, Instant::now()).unwrap();
+    }
+
+    #[test]
+    fn each_limit_counts_its_own_and_no_other() {
+        for (index, name) in LimitName::ALL.into_iter().enumerate() {
+            assert_eq!(name as usize, index, "{name}");
+            let text = format!(r#"{{"{name}": 1}}"#);
+            let limits: ScriptLimits = serde_json::from_str(&text).unwrap();
+            let usage = Usage::new("economy", &limits).unwrap();
+            for other in LimitName::ALL {
+                let is_it = other == name;
+                assert_eq!(limits.get(other).is_some(), is_it, "{name} {other}");
+                assert_eq!(usage.counter(other).is_some(), is_it, "{name} {other}");
+            }
+        }
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl<T: Delivered> ListenerBuilder<T> {
         let context = self.client.client_context();
         let share = self.limits.check().and_then(|()| {
             let script = context.script();
-            script.pass(LimitName::OperationsPerSecond)?;
+            script.spend(LimitName::OperationsPerSecond)?;
             script.share(LimitName::Listeners)
         });
         let share = share.map_err(|error| error.with_client(context.client_id()))?;

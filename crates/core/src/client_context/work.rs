@@ -42,7 +42,7 @@ impl WorkToken {
         if let Some(usage) = &self.counted.usage {
             usage.take(LimitName::CommandsInFlight, commands)?;
             self.commands += commands;
-            usage.pass(LimitName::OperationsPerSecond, commands, began)?;
+            usage.spend(LimitName::OperationsPerSecond, commands, began)?;
         }
         Ok(())
     }

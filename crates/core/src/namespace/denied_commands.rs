@@ -168,8 +168,7 @@ impl DeniedCommands {
 
     /// Whether `cmd`, whose name is `name`, is denied.
     pub(crate) fn denies_named(&self, name: CommandName, cmd: &Cmd) -> bool {
-        let denied = self.0.as_ref().and_then(|it| it.commands.get(name));
-        match denied {
+        match self.extent(name) {
             None => false,
             Some(Extent::Whole) => true,
             Some(Extent::Subcommands(subcommands)) => match argument(cmd, 1) {
@@ -183,17 +182,18 @@ impl DeniedCommands {
 
     /// Whether the command `name` is denied, or some of its subcommands are.
     pub(crate) fn mentions(&self, name: CommandName) -> bool {
-        let denied = self.0.as_ref();
-        denied.is_some_and(|it| it.commands.get(name).is_some())
+        self.extent(name).is_some()
     }
 
     /// Whether the command `name`, which has no subcommands, is denied.
     pub(crate) fn denies_name(&self, name: &str) -> bool {
         let name = CommandName::new(name.as_bytes());
-        name.is_some_and(|name| {
-            let denied = self.0.as_ref().and_then(|it| it.commands.get(name));
-            matches!(denied, Some(Extent::Whole))
-        })
+        name.is_some_and(|name| matches!(self.extent(name), Some(Extent::Whole)))
+    }
+
+    /// How much of the command `name` is denied, if anything is.
+    fn extent(&self, name: CommandName) -> Option<&Extent> {
+        self.0.as_ref()?.commands.get(name)
     }
 }
 

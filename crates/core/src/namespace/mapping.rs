@@ -68,14 +68,7 @@ impl CommandTable {
             return self.map_iterating(prefix, name, cmd);
         }
         let entry = self.entry(name, || argument(cmd, 1));
-        let mapped = match &entry.action {
-            Action::First => match cmd.args_iter().len() {
-                0 | 1 => Err(NO_KEY.to_owned()),
-                _ => Ok(Form::PrefixFirst),
-            },
-            _ => entry.map(prefix, cmd),
-        };
-        match mapped {
+        match entry.map(prefix, cmd) {
             Ok(form) => Ok(Mapped {
                 form,
                 shape: entry.shape,
@@ -102,6 +95,7 @@ impl Entry {
     fn map(&self, prefix: &KeyPrefix, cmd: &Cmd) -> Result<Form, String> {
         let other = match &self.action {
             Action::Free => return Ok(Form::Same),
+            Action::First if cmd.args_iter().len() > 1 => return Ok(Form::PrefixFirst),
             Action::First => return Err(NO_KEY.to_owned()),
             Action::Keys(specs) => map_keys(prefix, cmd, specs)?,
             Action::Parsed(parser) => map_parsed(prefix, cmd, *parser)?,

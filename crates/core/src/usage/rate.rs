@@ -33,7 +33,7 @@ impl Rate {
     /// Puts `count` operations into the bucket, `now` being the time since some beginning; false, and nothing is
     /// changed, if they do not fit.
     pub(super) fn admits(&self, count: usize, now: impl FnOnce() -> Duration) -> bool {
-        if self.spend(count) {
+        if self.spend_credit(count) {
             return true;
         }
         let now = u64::try_from(now().as_nanos()).unwrap_or(u64::MAX);
@@ -45,7 +45,7 @@ impl Rate {
         self.fill(count, now)
     }
 
-    fn spend(&self, count: usize) -> bool {
+    fn spend_credit(&self, count: usize) -> bool {
         let spend = |credit: usize| credit.checked_sub(count);
         let credit = &self.credit;
         let spent = credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);

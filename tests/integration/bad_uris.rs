@@ -10,11 +10,9 @@ use crate::mistakes::{PASSWORD, everything};
 const TYPES: [ClientType; 3] = [ClientType::Basic, ClientType::Command, ClientType::PubSub];
 
 #[test]
-fn sentinel_and_cluster_uris_are_unsupported_so_far_for_every_kind_of_client() {
+fn cluster_uris_are_unsupported_so_far_for_every_kind_of_client() {
     for (url, what) in [
-        (format!("redis-sentinel://:{PASSWORD}@a,b#main"), "Sentinel"),
         (format!("redis-cluster://:{PASSWORD}@a,b"), "Cluster"),
-        (format!("rediss-sentinel://:{PASSWORD}@a#m"), "Sentinel"),
         (format!("rediss-cluster://:{PASSWORD}@a,b"), "Cluster"),
     ] {
         let host = Host::new();

@@ -73,6 +73,7 @@ mod routing;
 mod routing_walk;
 mod script_commands;
 mod scripts_and_scans;
+mod sentinel;
 mod session;
 mod session_connections;
 mod shard_channels;

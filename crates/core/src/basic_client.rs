@@ -59,7 +59,8 @@ impl RedisBasicClient {
     ///
     /// # Errors
     ///
-    /// [`Closed`](crate::ErrorKind::Closed) if the client is closed.
+    /// [`Closed`](crate::ErrorKind::Closed) if the client is closed; [`Unsupported`](crate::ErrorKind::Unsupported) for a
+    /// Sentinel URI.
     pub fn pool(&self) -> Result<Pool> {
         let _in_flight = self.context.admit()?;
         let mut state = self.pool.0.lock();
@@ -76,10 +77,10 @@ impl RedisBasicClient {
 
     fn build_pool(&self) -> Result<Pool> {
         let UnderlyingClient::Single(client) = self.context.underlying() else {
-            // Never seen: no BASIC client is opened then.
-            return Err(self
-                .context
-                .error(ErrorKind::Refused, "the client is withheld"));
+            // The other reason is never seen: no BASIC client is opened then.
+            let message = "a pool of the redis crate asks no sentinels where the master is; \
+                           open a COMMAND client, whose connection follows it";
+            return Err(self.context.error(ErrorKind::Unsupported, message));
         };
         let protocol = client.get_connection_info().redis_settings().protocol();
         let size = self.context.options().session_pool_size();

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
-use crate::connection::Membership;
+use crate::connection::{Membership, SentinelSet, SentinelUse};
 use crate::event::EventHub;
 use crate::namespace::Guard;
 use crate::statistics::Statistics;
@@ -75,6 +75,8 @@ pub struct ClientContext {
     members: Option<Members>,
     /// Of a client that shares a connection: its part in that.
     membership: OnceLock<Membership>,
+    /// Of a client whose URI names sentinels: its part in those, until it is closed. Boxed, because most have none.
+    sentinels: Option<Box<Mutex<Option<SentinelUse>>>>,
 }
 
 impl ClientContext {
@@ -125,6 +127,7 @@ impl ClientContext {
             Some(_) => UnderlyingClient::withheld(&uri, &options)?,
             None => UnderlyingClient::new(&uri, &options)?,
         };
+        let sentinels = SentinelUse::of(&uri, &options, resources);
         let share = script.share(LimitName::Clients)?;
         script.spend(LimitName::OpeningsPerSecond)?;
         let statistics = resources.counts_calls().then(Arc::<Statistics>::default);
@@ -163,6 +166,7 @@ impl ClientContext {
             closed: CancellationToken::new(),
             members,
             membership: OnceLock::new(),
+            sentinels: sentinels.map(|sentinels| Box::new(Mutex::new(Some(sentinels)))),
         }))
     }
 
@@ -188,6 +192,26 @@ impl ClientContext {
     #[must_use]
     pub fn uri(&self) -> &RedisUri {
         &self.uri
+    }
+
+    /// Where the client connects to, for messages: the URI's address, and the name of the master that sentinels are
+    /// asked for.
+    #[must_use]
+    pub(crate) fn address(&self) -> String {
+        match self.uri.sentinel_master_id() {
+            Some(master) => format!("{} (master {master})", self.uri.address()),
+            None => self.uri.address(),
+        }
+    }
+
+    /// Who is asked where the server is, if the URI names sentinels. Of a client that was closed `None`.
+    pub(crate) fn sentinels(&self) -> Option<Arc<SentinelSet>> {
+        let sentinels = self.sentinels.as_ref()?.lock();
+        sentinels.as_ref().map(SentinelUse::set)
+    }
+
+    fn take_sentinels(&self) -> Option<SentinelUse> {
+        self.sentinels.as_ref()?.lock().take()
     }
 
     /// What it was opened with.

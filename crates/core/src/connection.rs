@@ -8,6 +8,7 @@ mod carriers;
 mod confirmation;
 mod connect;
 mod deadline_timer;
+mod dialogue;
 mod driver;
 mod endpoint;
 mod exclusive;
@@ -22,6 +23,7 @@ mod progress;
 mod push_sink;
 mod reply;
 mod request;
+mod sentinel;
 mod shared_driver;
 mod socket;
 mod subscription;
@@ -56,6 +58,7 @@ pub use confirmation::Confirmation;
 pub use exclusive::ExclusiveConnection;
 pub use push_sink::PushSink;
 pub(crate) use request::cut_off;
+pub(crate) use sentinel::{SentinelSet, SentinelSets, SentinelUse};
 
 /// The one connection of a client, shared by all its calls.
 ///
@@ -435,7 +438,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("client", &self.context.client_id())
-            .field("address", &self.context.uri().address())
+            .field("address", &self.context.address())
             .field("state", &self.context.state())
             .finish_non_exhaustive()
     }

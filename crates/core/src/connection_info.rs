@@ -43,8 +43,8 @@ pub(crate) fn login(uri: &RedisUri, protocol: ProtocolVersion) -> RedisConnectio
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unsupported`] for Sentinel and Cluster, which cannot be opened yet, and for TLS without the feature
-/// `tls`; [`ErrorKind::InvalidOptions`] if a file of the option `tls` cannot be used.
+/// [`ErrorKind::Unsupported`] for Sentinel, which has no one address, for Cluster, which cannot be opened yet, and for
+/// TLS without the feature `tls`; [`ErrorKind::InvalidOptions`] if a file of the option `tls` cannot be used.
 pub(crate) fn connection_info(
     uri: &RedisUri,
     options: &ClientOptions,
@@ -68,7 +68,7 @@ fn address(uri: &RedisUri) -> Result<ConnectionAddr> {
         ))
     };
     match uri.topology() {
-        RedisTopology::Sentinel => return unsupported("a Sentinel URI"),
+        RedisTopology::Sentinel => return unsupported("one server behind a Sentinel URI"),
         RedisTopology::Cluster => return unsupported("a Cluster URI"),
         _ => {}
     }
@@ -117,6 +117,27 @@ fn secured(
 #[cfg(not(feature = "tls"))]
 fn secured(_: ConnectionInfo, uri: &RedisUri, _: &ClientOptions) -> Result<ConnectionInfo> {
     Err(without_tls(&uri.address()))
+}
+
+/// Looks whether the option `tls` can be used, if `uri` wants it.
+///
+/// # Errors
+///
+/// As [`connection_info`].
+#[cfg(feature = "tls")]
+pub(crate) fn check_tls(uri: &RedisUri, options: &ClientOptions) -> Result<()> {
+    match uri.is_tls() {
+        true => Material::read(options.tls())?.check(uri.verify_peer()),
+        false => Ok(()),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+pub(crate) fn check_tls(uri: &RedisUri, _: &ClientOptions) -> Result<()> {
+    match uri.is_tls() {
+        true => Err(without_tls(&uri.address())),
+        false => Ok(()),
+    }
 }
 
 /// The refusal of a URI with TLS.

@@ -8,6 +8,7 @@ mod overflow;
 mod pem;
 mod protocol;
 mod replay_filter;
+mod secret;
 mod socket;
 mod tls;
 
@@ -27,6 +28,7 @@ pub use overflow::Overflow;
 pub use pem::Pem;
 pub use protocol::Protocol;
 pub use replay_filter::ReplayFilter;
+use secret::Secret;
 pub use socket::SocketOptions;
 pub use tls::TlsOptions;
 
@@ -191,6 +193,18 @@ impl ClientOptions {
     #[must_use]
     pub fn credentials(&self) -> Option<&Arc<dyn CredentialsProvider>> {
         self.0.credentials.as_deref()
+    }
+
+    /// The user to log in as to the sentinels of a Sentinel URI. Default: their default user.
+    #[must_use]
+    pub fn sentinel_username(&self) -> Option<&str> {
+        self.0.sentinel_username.as_deref()
+    }
+
+    /// The password to log in with to the sentinels of a Sentinel URI. Default: no login.
+    #[must_use]
+    pub fn sentinel_password(&self) -> Option<&str> {
+        self.0.sentinel_password.as_ref().map(Secret::reveal)
     }
 
     /// How many sessions may be open at once. Default 8.

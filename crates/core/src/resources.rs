@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::callback_threads::{CallbackThreads, CallbackThreadsSnapshot};
-use crate::connection::Carriers;
+use crate::connection::{Carriers, SentinelSets};
 use crate::last_caller::LastCaller;
 use crate::namespace::TableCache;
 #[cfg(feature = "tls")]
@@ -51,6 +51,7 @@ struct Runtimes {
     tls_configs: TlsConfigs,
     statistics: bool,
     carriers: Carriers,
+    sentinel_sets: SentinelSets,
 }
 
 impl Runtimes {
@@ -125,6 +126,10 @@ impl ClientResources {
 
     pub(crate) fn carriers(&self) -> &Carriers {
         &self.0.carriers
+    }
+
+    pub(crate) fn sentinel_sets(&self) -> &SentinelSets {
+        &self.0.sentinel_sets
     }
 
     #[cfg(feature = "tls")]
@@ -299,6 +304,7 @@ impl ClientResourcesBuilder {
             tls_configs: TlsConfigs::default(),
             statistics: self.statistics,
             carriers: Carriers::default(),
+            sentinel_sets: SentinelSets::default(),
         })))
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use redis::ProtocolVersion;
 
-use crate::connection_info::connection_info;
-use crate::{ClientOptions, Protocol, RedisUri, Result};
+use crate::connection_info::{check_tls, connection_info};
+use crate::{ClientOptions, Protocol, RedisTopology, RedisUri, Result};
 
 /// A client of the `redis` crate for the server that a client of ours connects to, for whatever this
 /// library does not offer.
@@ -20,12 +20,19 @@ use crate::{ClientOptions, Protocol, RedisUri, Result};
 pub enum UnderlyingClient {
     /// For one server.
     Single(redis::Client),
+    /// None: sentinels say where the server is, for each connection anew, and no client of the `redis` crate asks them as
+    /// the URI wants. [`RedisBasicClient::ping`](crate::RedisBasicClient::ping) does, and so do the other kinds of client.
+    Sentinel,
     /// None: the script that owns the client has a key prefix or denied commands, which one would go around.
     Withheld,
 }
 
 impl UnderlyingClient {
     pub(crate) fn new(uri: &RedisUri, options: &ClientOptions) -> Result<Self> {
+        if uri.topology() == RedisTopology::Sentinel {
+            check_tls(uri, options)?;
+            return Ok(Self::Sentinel);
+        }
         // The raw client does not negotiate, and every server speaks RESP2.
         let protocol = match uri.protocol().unwrap_or_else(|| options.protocol()) {
             Protocol::Resp3 => ProtocolVersion::RESP3,
@@ -47,7 +54,7 @@ impl UnderlyingClient {
     pub fn into_single(self) -> Option<redis::Client> {
         match self {
             Self::Single(client) => Some(client),
-            Self::Withheld => None,
+            Self::Sentinel | Self::Withheld => None,
         }
     }
 }
@@ -59,6 +66,7 @@ impl fmt::Debug for UnderlyingClient {
                 .debug_tuple("Single")
                 .field(&client.get_connection_info().addr().to_string())
                 .finish(),
+            Self::Sentinel => f.write_str("Sentinel"),
             Self::Withheld => f.write_str("Withheld"),
         }
     }

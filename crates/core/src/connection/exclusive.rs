@@ -9,6 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::busy_poll::BusyPoll;
 use super::driver::Driver;
+use super::endpoint::Endpoint;
 use super::has_no_reply;
 use super::learning::learn_commands;
 use super::link::{all, value};
@@ -57,8 +58,9 @@ impl ExclusiveConnection {
             context.cut_error(),
         );
         let served = Served::new(&outbox, context.closed_error());
-        let address = context.uri().address();
-        let lost = move |reason| {
+        let address = context.address();
+        let lost = move |endpoint: Option<&Endpoint>, reason| {
+            let address = endpoint.map_or_else(|| address.clone(), Endpoint::to_string);
             let message = format!("the connection to {address} was lost: {reason}");
             Error::new(ErrorKind::Disconnected, message)
         };

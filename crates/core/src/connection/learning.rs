@@ -21,7 +21,7 @@ pub(super) async fn learn_commands(
     let (of, wire) = (Arc::clone(context), Arc::clone(wire));
     // On our runtime, whose clock bounds it.
     let learning = context.run_admitted(async move {
-        let address = of.uri().address();
+        let address = of.address();
         let tables = of.resources().command_tables();
         let learning = tables.get(&address, ask(&of, &wire, deadline));
         let table = match deadline.at() {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::FutureExt;
 use redis::{Cmd, RedisError, Value};
 
-use super::handshake::explain;
+use super::dialogue::explain;
 use super::link::one;
 use super::progress::Progress;
 use super::ticket::Ticket;
@@ -60,7 +60,7 @@ async fn ask(context: &ClientContext, provider: &dyn CredentialsProvider) -> Res
         Ok(Err(error)) => error.to_string(),
         Err(panic) => FailureCause::from_panic(&*panic).to_string(),
     };
-    let address = context.uri().address();
+    let address = context.address();
     let message = format!("there are no credentials for {address}: {problem}");
     Err(Error::new(ErrorKind::Connect, message))
 }
@@ -98,11 +98,7 @@ async fn authenticate(context: &ClientContext, wire: &Wire) -> Result<()> {
     match one(Ticket::new(wire, left).await?)? {
         Value::ServerError(refusal) => {
             let refusal = RedisError::from(refusal);
-            Err(explain(
-                context.uri().address(),
-                Some(&credentials),
-                refusal,
-            ))
+            Err(explain(context.address(), Some(&credentials), refusal))
         }
         _ => Ok(()),
     }

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::driver::{Driver, End, Lost};
+use super::endpoint::Endpoint;
 use crate::Error;
 
 /// The task does whatever there is to do, however often others come first. Their turns spare threads from being
@@ -29,7 +30,11 @@ pub(super) struct SharedDriver {
 
 impl SharedDriver {
     /// Runs `driver` until its connection ends, and says why it did.
-    pub(super) async fn run(&self, driver: Box<Driver>, lost: impl Fn(String) -> Error) -> Lost {
+    pub(super) async fn run(
+        &self,
+        driver: Box<Driver>,
+        lost: impl Fn(Option<&Endpoint>, String) -> Error,
+    ) -> Lost {
         *self.driver.lock() = Some(driver);
         let _running = Running(self);
         let (driver, end) = poll_fn(|context| self.poll(context)).await;
@@ -223,6 +228,7 @@ mod tests {
             decoder: Decoder::new(DecoderLimits::default()),
             protocol: ProtocolVersion::RESP3,
             announcements: None,
+            following: None,
         };
         let driver = Driver::new(
             greeted,

@@ -12,11 +12,13 @@ use super::PushSink;
 use super::backoff::Backoff;
 use super::busy_poll::BusyPoll;
 use super::driver::Driver;
+use super::endpoint::Endpoint;
 use super::handshake::{Greeted, greet};
 use super::login::renew;
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
+use super::sentinel::Switches;
 use super::wire::Wire;
 use crate::credentials::Announcements;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
@@ -95,7 +97,7 @@ impl Supervisor {
         let mut backoff = Backoff::new(longest_delay);
         loop {
             let began = Instant::now();
-            let running = wire.run(driver, |reason| self.lost(&reason));
+            let running = wire.run(driver, |at, reason| self.lost(at, &reason));
             let lost = match announcements.take() {
                 None => running.await,
                 // Boxed, because hardly any client has it.
@@ -105,7 +107,7 @@ impl Supervisor {
                 }
             };
             // A server that greets and hangs up is not to be tried again at full speed.
-            if began.elapsed() > longest_delay {
+            if lost.is_moved || began.elapsed() > longest_delay {
                 backoff = Backoff::new(longest_delay);
             }
             if let Some(sink) = &self.sink {
@@ -165,8 +167,8 @@ impl Supervisor {
         driver
     }
 
-    fn lost(&self, reason: &str) -> Error {
-        let address = self.context.uri().address();
+    fn lost(&self, endpoint: Option<&Endpoint>, reason: &str) -> Error {
+        let address = endpoint.map_or_else(|| self.context.address(), Endpoint::to_string);
         let message = format!("the connection to {address} was lost: {reason}");
         self.context.error(ErrorKind::Disconnected, message)
     }
@@ -195,6 +197,10 @@ impl Supervisor {
     /// mended at any time.
     async fn reconnect(&self, backoff: &mut Backoff, outbox: &Outbox) -> Result<Greeted> {
         let mut attempt = 0_u64;
+        let mut switches = self
+            .context
+            .sentinels()
+            .map(|sentinels| sentinels.switches());
         loop {
             let delay = backoff.next_delay();
             attempt += 1;
@@ -202,9 +208,19 @@ impl Supervisor {
                 .emit(ClientEvent::ReconnectAttempt { attempt, delay });
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
+                _ = another_master(&mut switches) => *backoff = self.backoff(),
                 never = outbox.expire_all() => match never {},
             }
-            let cause = match self.connect(outbox).await {
+            let connected = tokio::select! {
+                connected = self.connect(outbox) => connected,
+                // Whoever is waited for is not the master any more.
+                master = another_master(&mut switches) => {
+                    *backoff = self.backoff();
+                    let message = format!("the sentinels have another master: {master}");
+                    Err(self.context.error(ErrorKind::Connect, message))
+                }
+            };
+            let cause = match connected {
                 Ok(greeted) => return Ok(greeted),
                 Err(cause) => cause,
             };
@@ -220,12 +236,24 @@ impl Supervisor {
         }
     }
 
+    fn backoff(&self) -> Backoff {
+        Backoff::new(self.context.options().reconnect_delay())
+    }
+
     /// Tries once; the deadlines of what waits hold meanwhile.
     async fn connect(&self, outbox: &Outbox) -> Result<Greeted> {
         tokio::select! {
             greeted = greet_in_time(&self.context, self.protocol) => greeted,
             never = outbox.expire_all() => match never {},
         }
+    }
+}
+
+/// Completes when the sentinels have another master, if there are any.
+async fn another_master(switches: &mut Option<Switches>) -> Endpoint {
+    match switches {
+        Some(switches) => switches.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -245,7 +273,7 @@ pub(super) async fn in_time<T>(
     tokio::time::timeout(timeout, connecting)
         .await
         .unwrap_or_else(|_| {
-            let address = context.uri().address();
+            let address = context.address();
             Err(Error::new(
                 ErrorKind::Timeout,
                 format!(

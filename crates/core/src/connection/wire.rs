@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis::{Cmd, Pipeline};
 
 use super::driver::{Driver, Lost};
+use super::endpoint::Endpoint;
 use super::outbox::{Leading, Left, Outbox};
 use super::shared_driver::{SharedDriver, Turn};
 use crate::wait::is_io_thread;
@@ -71,8 +72,12 @@ impl Wire {
         }
     }
 
-    /// Runs `driver` until its connection ends, and says why it did.
-    pub(super) async fn run(&self, driver: Box<Driver>, lost: impl Fn(String) -> Error) -> Lost {
+    /// Runs `driver` until its connection ends, and says why it did. `lost` has the address, if that is not the URI's.
+    pub(super) async fn run(
+        &self,
+        driver: Box<Driver>,
+        lost: impl Fn(Option<&Endpoint>, String) -> Error,
+    ) -> Lost {
         self.driver.run(driver, lost).await
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReplayFilter, SocketOptions,
+    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReplayFilter, Secret, SocketOptions,
     TlsOptions, duration,
 };
 use crate::credentials::CredentialsSource;
@@ -68,6 +68,10 @@ pub struct ClientOptionsBuilder {
     pub(super) tls: TlsOptions,
     #[serde(skip)]
     pub(super) credentials: Option<CredentialsSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sentinel_username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sentinel_password: Option<Secret>,
 }
 
 impl Default for ClientOptionsBuilder {
@@ -102,6 +106,8 @@ impl Default for ClientOptionsBuilder {
             socket: SocketOptions::default(),
             tls: TlsOptions::default(),
             credentials: None,
+            sentinel_username: None,
+            sentinel_password: None,
         }
     }
 }
@@ -275,6 +281,20 @@ impl ClientOptionsBuilder {
     /// the latter logs in as the URI says.
     pub fn credentials(mut self, provider: Arc<dyn CredentialsProvider>) -> Self {
         self.credentials = Some(CredentialsSource(provider));
+        self
+    }
+
+    /// Sets the user to log in as to the sentinels of a Sentinel URI; the login in the URI is the server's. Wants a
+    /// [`sentinel_password`](Self::sentinel_password). Default: their default user.
+    pub fn sentinel_username(mut self, username: impl Into<String>) -> Self {
+        self.sentinel_username = Some(username.into());
+        self
+    }
+
+    /// Sets the password to log in with to the sentinels of a Sentinel URI, all the same one (their `requirepass`); the
+    /// login in the URI is the server's. `Debug` does not show it, and `Serialize` refuses to write it. Default: no login.
+    pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
+        self.sentinel_password = Some(Secret::new(password));
         self
     }
 

@@ -328,7 +328,7 @@ fn what_a_file_must_not_say() {
              `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
              `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
              `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, \
-             `listener_blocked_after`, `overflow`, `socket`, `tls`",
+             `listener_blocked_after`, `overflow`, `socket`, `tls`, `sentinel_username`, `sentinel_password`",
         ),
         (
             r#"{"socket": {"nodelay": true}}"#,

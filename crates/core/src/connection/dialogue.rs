@@ -1,0 +1,257 @@
+//! A conversation with a server before there are requests.
+
+use std::fmt::Display;
+use std::io;
+
+use redis::{Cmd, RedisError, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::connect::{Peer, connect};
+use super::endpoint::Endpoint;
+use super::login::auth;
+use super::progress::Progress;
+use super::socket::Socket;
+use crate::resp::{DecodeError, Decoder, DecoderLimits};
+use crate::{Credentials, Error, ErrorKind, RedisUri, Result};
+
+/// How many words a command has, and how long they are together, if names are not unusual.
+const WORDS: usize = 5;
+const WORDS_LENGTH: usize = 64;
+/// How long all commands are then.
+const USUAL_LENGTH: usize = 256;
+
+/// What a server with TLS says to who speaks Redis begins with this, and nothing that a Redis says does.
+const TLS_ALERT: u8 = 0x15;
+
+/// One command after the other, each with its answer; errors name the server and never a password.
+pub(super) struct Dialogue<'a> {
+    pub(super) endpoint: Endpoint,
+    /// What to say there.
+    pub(super) uri: &'a RedisUri,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) socket: Socket,
+    pub(super) decoder: Decoder,
+    /// Packs one command after the other.
+    cmd: Cmd,
+    /// What is said and not sent yet.
+    unsent: Vec<u8>,
+    /// How much of it is [`require`](Self::require)d and not answered.
+    unconfirmed: usize,
+    /// Whether the server has said anything.
+    was_heard: bool,
+    /// Why it could not be sent. A server that has no place for a client says so and hangs up, perhaps before
+    /// it was asked anything. So this only counts once all that it said is read.
+    failure: Option<io::Error>,
+    /// What was refused and is not needed. It is why, if the server hangs up.
+    pub(super) refusal: Option<Error>,
+}
+
+impl<'a> Dialogue<'a> {
+    /// Connects to `endpoint`.
+    pub(super) async fn open(
+        endpoint: Endpoint,
+        peer: Peer<'a>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let socket = connect(&endpoint, peer, progress).await?;
+        Ok(Self {
+            endpoint,
+            uri: peer.uri,
+            credentials: None,
+            socket,
+            decoder: Decoder::new(DecoderLimits {
+                max_reply_size: peer.options.max_reply_size(),
+                buffer_usage_ratio: peer.options.buffer_usage_ratio(),
+                ..DecoderLimits::default()
+            }),
+            cmd: Cmd::with_capacity(WORDS, WORDS_LENGTH),
+            unsent: Vec::with_capacity(USUAL_LENGTH),
+            unconfirmed: 0,
+            was_heard: false,
+            failure: None,
+            refusal: None,
+        })
+    }
+
+    /// Logs in under RESP2, if there are credentials.
+    pub(super) async fn log_in(&mut self) -> Result<()> {
+        if let Some(credentials) = &self.credentials {
+            auth(credentials).write_packed_command(&mut self.unsent);
+            self.unconfirmed += 1;
+        }
+        self.confirmed().await
+    }
+
+    /// Says what is to be answered with a plain yes.
+    pub(super) fn require(&mut self, words: &[&str]) {
+        self.say(words);
+        self.unconfirmed += 1;
+    }
+
+    /// Takes the answers to what is required.
+    pub(super) async fn confirmed(&mut self) -> Result<()> {
+        for _ in 0..std::mem::take(&mut self.unconfirmed) {
+            let answer = self.next(Decoder::next_value).await?;
+            self.check(answer)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn say(&mut self, words: &[&str]) {
+        self.cmd.clear();
+        self.cmd.arg(words).write_packed_command(&mut self.unsent);
+    }
+
+    /// Sends what is said, and takes an answer.
+    pub(super) async fn next<T>(
+        &mut self,
+        take: impl Fn(&mut Decoder) -> Result<Option<T>, DecodeError>,
+    ) -> Result<T> {
+        if !self.unsent.is_empty() {
+            self.failure = self.socket.write_all(&self.unsent).await.err();
+            self.unsent.clear();
+        }
+        loop {
+            if self.decoder.begun() == Some(TLS_ALERT) {
+                return Err(
+                    self.not_redis("it speaks TLS, for which the URI begins with rediss://")
+                );
+            }
+            match take(&mut self.decoder) {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(error) => return Err(self.not_redis(error)),
+            }
+            let read = self.socket.read_buf(&mut self.decoder.space()).await;
+            match read {
+                Ok(0) => return Err(self.hung_up()),
+                Ok(_) => self.was_heard = true,
+                #[cfg(feature = "tls")]
+                Err(error) if crate::tls::is_from_tls(&error) => {
+                    // Under TLS 1.3 a server judges the client's certificate when the client thinks it is done.
+                    return Err(crate::tls::explain(&self.endpoint, error));
+                }
+                Err(error) => {
+                    self.failure.get_or_insert(error);
+                    return Err(self.hung_up());
+                }
+            }
+        }
+    }
+
+    fn hung_up(&mut self) -> Error {
+        match (self.refusal.take(), self.failure.take()) {
+            (Some(refusal), _) => refusal,
+            (None, Some(failure)) => {
+                let error = RedisError::from(failure);
+                match error.is_connection_dropped() {
+                    true => self.lost(),
+                    false => self.explain(error),
+                }
+            }
+            (None, None) => self.lost(),
+        }
+    }
+
+    fn lost(&self) -> Error {
+        let is_plain = !matches!(self.endpoint, Endpoint::Unix(_)) && !self.uri.is_tls();
+        let hint = match is_plain && !self.was_heard {
+            true => "; does the port speak TLS? then the URI begins with rediss://",
+            false => "",
+        };
+        Error::new(
+            ErrorKind::Connect,
+            format!(
+                "{} closed the connection during the handshake{hint}",
+                self.endpoint
+            ),
+        )
+    }
+
+    pub(super) fn check(&self, answer: Value) -> Result<()> {
+        match answer {
+            Value::Okay | Value::SimpleString(_) => Ok(()),
+            Value::ServerError(error) => Err(self.explain(error.into())),
+            // A port that sends back what it gets, for one.
+            _ => Err(self.not_redis("it answered with something else")),
+        }
+    }
+
+    /// The error of a server that is no master, although it was said to be.
+    pub(super) fn no_master(&self, reason: &str) -> Error {
+        Error::new(
+            ErrorKind::Connect,
+            format!("{} is no master: {reason}", self.endpoint),
+        )
+    }
+
+    pub(super) fn not_redis(&self, reason: impl Display) -> Error {
+        Error::new(
+            ErrorKind::Protocol,
+            format!("{} does not speak Redis: {reason}", self.endpoint),
+        )
+    }
+
+    pub(super) fn explain(&self, error: RedisError) -> Error {
+        explain(&self.endpoint, self.credentials.as_ref(), error)
+    }
+}
+
+/// Says what a failed handshake means, with the address. `credentials` are those that were sent.
+pub(super) fn explain(
+    address: impl Display,
+    credentials: Option<&Credentials>,
+    error: RedisError,
+) -> Error {
+    let (kind, what) = match error.kind() {
+        redis::ErrorKind::AuthenticationFailed => (ErrorKind::Authentication, "refused to log in"),
+        redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, "does not speak RESP3"),
+        _ if lacks_resp3(credentials, &error) => (ErrorKind::Unsupported, "does not speak RESP3"),
+        redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType => {
+            (ErrorKind::Protocol, "does not speak Redis")
+        }
+        redis::ErrorKind::Io if error.is_connection_refusal() => {
+            (ErrorKind::Connect, "cannot be reached")
+        }
+        redis::ErrorKind::Io => (ErrorKind::Connect, "cannot be reached"),
+        _ => match error.code() {
+            Some("NOAUTH" | "WRONGPASS") => (ErrorKind::Authentication, "refused to log in"),
+            _ => (ErrorKind::Server, "refused the connection"),
+        },
+    };
+    if may_contain_password(credentials, &error) {
+        return Error::new(
+            kind,
+            format!(
+                "{address} {what}; its answer is withheld, because it may contain the password"
+            ),
+        );
+    }
+    Error::new(kind, format!("{address} {what}: {error}")).with_source(error)
+}
+
+/// redis knows the words of old servers only, which quote the command differently.
+fn lacks_resp3(credentials: Option<&Credentials>, error: &RedisError) -> bool {
+    let unknown_hello = error
+        .detail()
+        .and_then(|detail| detail.strip_prefix("unknown command "))
+        .is_some_and(|rest| rest.trim_start_matches(['\'', '`']).starts_with("HELLO"));
+    // To a stranger Valkey does not tell that it does not know a command; to a HELLO with credentials
+    // no server that knows it says so.
+    let taken_for_stranger = error.code() == Some("NOAUTH") && credentials.is_some();
+    unknown_hello || taken_for_stranger || error.code() == Some("NOPROTO")
+}
+
+/// A server repeats the arguments of a command that it does not know, cut at some length, and whoever
+/// does not speak Redis may send back anything.
+fn may_contain_password(credentials: Option<&Credentials>, error: &RedisError) -> bool {
+    let Some(password) = credentials.map(Credentials::password) else {
+        return false;
+    };
+    matches!(
+        error.kind(),
+        redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType
+    ) || [", with args beginning with", password]
+        .iter()
+        .any(|secret| error.to_string().contains(secret))
+}

@@ -1,0 +1,186 @@
+//! Sentinels: who the master is at this moment, and when that changes.
+
+mod answer;
+mod following;
+mod lookup;
+mod registry;
+mod role;
+mod round;
+mod watcher;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::endpoint::Endpoint;
+use crate::{ClientOptions, ClientResources, Credentials, RedisUri};
+
+pub(super) use following::{Following, FoundMaster};
+pub(crate) use registry::{SentinelSets, SentinelUse};
+pub(super) use role::Role;
+
+/// The sentinels of one URI, for all clients that name the same ones and the same master.
+pub(crate) struct SentinelSet {
+    master: Arc<str>,
+    nodes: Vec<Endpoint>,
+    uri: RedisUri,
+    /// The sentinels', which is not the server's.
+    credentials: Option<Credentials>,
+    options: ClientOptions,
+    resources: ClientResources,
+    /// The sentinel to ask first.
+    first: AtomicUsize,
+    /// The one that last named a server which then was a master.
+    trusted: AtomicUsize,
+    known: watch::Sender<Known>,
+    is_watched: AtomicBool,
+    unwanted: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What the sentinels have told of their own accord.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Known {
+    master: Option<Endpoint>,
+    /// The master before that, if it was they who said that it is none any more.
+    replaced: Option<Endpoint>,
+}
+
+impl Known {
+    /// Whether who names `endpoint` has not heard yet that there is another master.
+    fn is_behind(&self, endpoint: &Endpoint) -> bool {
+        self.replaced.as_ref() == Some(endpoint) && self.master.as_ref() != Some(endpoint)
+    }
+
+    /// Notes that `new` is the master, instead of `old` if that is told. Returns whether it was not known.
+    fn learn(&mut self, old: Option<Endpoint>, new: Endpoint) -> bool {
+        let is_news = self.master.as_ref() != Some(&new);
+        if is_news {
+            self.replaced = old.filter(|old| *old != new);
+            self.master = Some(new);
+        }
+        is_news
+    }
+}
+
+impl SentinelSet {
+    fn new(uri: &RedisUri, options: &ClientOptions, resources: &ClientResources) -> Self {
+        let endpoint = |node: &crate::RedisNode| Endpoint::Tcp {
+            host: node.host().to_owned(),
+            port: node.port(),
+        };
+        Self {
+            master: uri.sentinel_master_id().unwrap_or_default().into(),
+            nodes: uri.nodes().iter().map(endpoint).collect(),
+            uri: uri.clone(),
+            credentials: options.sentinel_password().map(|password| {
+                let username = options.sentinel_username().unwrap_or_default();
+                Credentials::new(password).with_username(username)
+            }),
+            options: options.clone(),
+            resources: resources.clone(),
+            first: AtomicUsize::new(0),
+            trusted: AtomicUsize::new(0),
+            known: watch::Sender::default(),
+            is_watched: AtomicBool::new(false),
+            unwanted: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Whether who opens `uri` with `options` asks the same ones for the same, in the same way.
+    fn suits(&self, uri: &RedisUri, options: &ClientOptions) -> bool {
+        let own = (&self.uri, &self.options);
+        let same_place = own.0.nodes() == uri.nodes()
+            && own.0.sentinel_master_id() == uri.sentinel_master_id()
+            && own.0.is_tls() == uri.is_tls()
+            && own.0.verify_peer() == uri.verify_peer();
+        same_place
+            && own.1.tls() == options.tls()
+            && own.1.socket() == options.socket()
+            && own.1.sentinel_username() == options.sentinel_username()
+            && own.1.sentinel_password() == options.sentinel_password()
+    }
+
+    /// Tells when the sentinels have another master.
+    pub(super) fn switches(&self) -> Switches {
+        Switches(self.known.subscribe())
+    }
+
+    /// The sentinel of this number named a server that is a master.
+    fn trust(self: &Arc<Self>, index: usize) {
+        self.first.store(index, Ordering::Relaxed);
+        self.trusted.store(index, Ordering::Relaxed);
+        if !self.is_watched.swap(true, Ordering::Relaxed) {
+            self.start_watching();
+        }
+    }
+
+    /// Notes what the sentinel of this number told.
+    fn learn(&self, index: usize, old: Option<Endpoint>, new: Endpoint) {
+        let is_news = self
+            .known
+            .send_if_modified(|known| known.learn(old.clone(), new.clone()));
+        if is_news {
+            self.first.store(index, Ordering::Relaxed);
+            if let Some(old) = old {
+                tracing::info!(%old, %new, "the sentinels have another master");
+            }
+        }
+    }
+}
+
+/// When the sentinels have another master.
+pub(super) struct Switches(watch::Receiver<Known>);
+
+impl Switches {
+    /// Completes with the master that they have, once that is another than when this was last asked.
+    pub(super) async fn next(&mut self) -> Endpoint {
+        loop {
+            if self.0.changed().await.is_err() {
+                // Nobody asks them any more.
+                std::future::pending::<()>().await;
+            }
+            if let Some(master) = self.0.borrow_and_update().master.clone() {
+                return master;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> Endpoint {
+        Endpoint::Master {
+            name: "main".into(),
+            host: "h".to_owned(),
+            port,
+        }
+    }
+
+    #[test]
+    fn who_names_the_master_that_was_replaced_is_behind() {
+        let mut known = Known::default();
+        assert!(!known.is_behind(&at(1)));
+        assert!(known.learn(None, at(1)));
+        assert!(known.learn(Some(at(1)), at(2)));
+        assert!(!known.learn(Some(at(1)), at(2)), "it is known");
+        assert!(known.is_behind(&at(1)));
+        assert!(!known.is_behind(&at(2)) && !known.is_behind(&at(3)));
+    }
+
+    #[test]
+    fn a_master_that_comes_back_is_not_behind() {
+        let mut known = Known::default();
+        known.learn(Some(at(1)), at(2));
+        known.learn(Some(at(2)), at(1));
+        assert!(!known.is_behind(&at(1)) && known.is_behind(&at(2)));
+        known.learn(None, at(2));
+        assert!(!known.is_behind(&at(1)), "nobody said that it was replaced");
+    }
+}

@@ -1,0 +1,78 @@
+//! A connection to the master, and how it ends with that.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::super::endpoint::Endpoint;
+use super::{SentinelSet, Switches};
+
+/// A server that a sentinel named, before anybody has connected to it.
+pub(in super::super) struct FoundMaster {
+    set: Arc<SentinelSet>,
+    /// The sentinel's number.
+    index: usize,
+    endpoint: Endpoint,
+    switches: Switches,
+}
+
+impl FoundMaster {
+    pub(super) fn new(
+        set: &Arc<SentinelSet>,
+        index: usize,
+        endpoint: Endpoint,
+        switches: Switches,
+    ) -> Self {
+        Self {
+            set: Arc::clone(set),
+            index,
+            endpoint,
+            switches,
+        }
+    }
+
+    pub(in super::super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// It is a master, and somebody is connected to it from now on.
+    pub(in super::super) fn follow(self) -> Following {
+        let Self {
+            set,
+            index,
+            endpoint,
+            mut switches,
+        } = self;
+        set.trust(index);
+        let old = endpoint.clone();
+        Following {
+            endpoint,
+            moved: Box::pin(async move {
+                loop {
+                    let new = switches.next().await;
+                    if new != old {
+                        return format!("the sentinels have another master: {old} -> {new}");
+                    }
+                }
+            }),
+        }
+    }
+}
+
+/// What ends a connection to a master when the sentinels have another one.
+pub(in super::super) struct Following {
+    endpoint: Endpoint,
+    moved: Pin<Box<dyn Future<Output = String> + Send>>,
+}
+
+impl Following {
+    /// Where the connection goes to.
+    pub(in super::super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Completes with the reason when the connection is to end, and is not to be polled again then.
+    pub(in super::super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<String> {
+        self.moved.as_mut().poll(context)
+    }
+}

@@ -1,0 +1,121 @@
+//! Asks the sentinels where the master is.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::super::connect::Peer;
+use super::super::dialogue::Dialogue;
+use super::super::endpoint::Endpoint;
+use super::super::progress::Progress;
+use super::answer::{Address, address};
+use super::following::FoundMaster;
+use super::round::{nobody_knows, order, share};
+use super::{SentinelSet, Switches};
+use crate::resp::Decoder;
+use crate::{Error, ErrorKind, Result};
+
+impl SentinelSet {
+    /// Asks one after the other, of whom all together have less than `time`.
+    ///
+    /// The next one is asked first next time, unless the server turns out to be a master: who named it may be behind.
+    pub(in super::super) async fn master(self: &Arc<Self>, time: Duration) -> Result<FoundMaster> {
+        // Before they are asked, so that a switch meanwhile is noticed.
+        let switches = self.switches();
+        let (share, count) = (share(time, self.nodes.len()), self.nodes.len());
+        let mut said = Vec::new();
+        let mut behind = None;
+        for index in order(self.first.load(Ordering::Relaxed), count) {
+            match self.ask_in_time(index, share).await {
+                Ok(endpoint) if self.known.borrow().is_behind(&endpoint) => {
+                    behind.get_or_insert((index, endpoint));
+                }
+                Ok(endpoint) => return Ok(self.found(index, endpoint, switches)),
+                Err(error) => said.push(error),
+            }
+        }
+        match behind {
+            Some((index, endpoint)) => Ok(self.found(index, endpoint, switches)),
+            None => Err(nobody_knows(&self.master, &said)),
+        }
+    }
+
+    fn found(
+        self: &Arc<Self>,
+        index: usize,
+        endpoint: Endpoint,
+        switches: Switches,
+    ) -> FoundMaster {
+        self.first.store(index + 1, Ordering::Relaxed);
+        FoundMaster::new(self, index, endpoint, switches)
+    }
+
+    /// Asks the sentinel of this number, which has so much time.
+    pub(super) async fn ask_in_time(&self, index: usize, time: Duration) -> Result<Endpoint> {
+        match tokio::time::timeout(time, self.ask(index)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let message = format!("{} does not answer within {time:?}", self.name(index));
+                Err(Error::new(ErrorKind::Timeout, message))
+            }
+        }
+    }
+
+    async fn ask(&self, index: usize) -> Result<Endpoint> {
+        let mut dialogue = self.call(index).await?;
+        self.say_question(&mut dialogue);
+        self.take_answer(&mut dialogue).await
+    }
+
+    /// Connects to the sentinel of this number, and logs in.
+    pub(super) async fn call(&self, index: usize) -> Result<Dialogue<'_>> {
+        let Some(endpoint) = self.nodes.get(index) else {
+            return Err(Error::new(ErrorKind::Internal, "no such sentinel"));
+        };
+        let peer = Peer {
+            uri: &self.uri,
+            options: &self.options,
+            resources: &self.resources,
+        };
+        let mut dialogue = Dialogue::open(endpoint.clone(), peer, &Progress::default()).await?;
+        dialogue.credentials.clone_from(&self.credentials);
+        dialogue.log_in().await?;
+        Ok(dialogue)
+    }
+
+    pub(super) fn say_question(&self, dialogue: &mut Dialogue<'_>) {
+        dialogue.say(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", &self.master]);
+    }
+
+    pub(super) async fn take_answer(&self, dialogue: &mut Dialogue<'_>) -> Result<Endpoint> {
+        let answer = match dialogue.next(Decoder::next_value).await? {
+            redis::Value::ServerError(error) => return Err(dialogue.explain(error.into())),
+            answer => answer,
+        };
+        match address(&answer) {
+            Ok(Some(found)) => Ok(self.at(found)),
+            Ok(None) => {
+                let (endpoint, master) = (&dialogue.endpoint, &self.master);
+                let message = format!("{endpoint} knows no master {master}");
+                Err(Error::new(ErrorKind::Server, message))
+            }
+            Err(reason) => {
+                let message = format!("{}: {reason}", dialogue.endpoint);
+                Err(Error::new(ErrorKind::Protocol, message))
+            }
+        }
+    }
+
+    pub(super) fn at(&self, (host, port): Address) -> Endpoint {
+        Endpoint::Master {
+            name: Arc::clone(&self.master),
+            host,
+            port,
+        }
+    }
+
+    fn name(&self, index: usize) -> String {
+        let node = self.nodes.get(index);
+        node.map(Endpoint::to_string).unwrap_or_default()
+    }
+}

@@ -1,0 +1,67 @@
+//! Asking one sentinel after the other.
+
+use std::time::Duration;
+
+use crate::{Error, ErrorKind};
+
+/// Which of `count` sentinels is asked when: in their order, but beginning with `first`.
+pub(super) fn order(first: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |step| (first % count + step) % count)
+}
+
+/// What one of `count` sentinels may take of `time`: as much as each of them and the master.
+pub(super) fn share(time: Duration, count: usize) -> Duration {
+    let parts = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
+    time / parts
+}
+
+/// The error of a round in which none named a server, of what each said.
+pub(super) fn nobody_knows(master: &str, said: &[Error]) -> Error {
+    let kind = match said {
+        [first, rest @ ..] if rest.iter().all(|other| other.kind() == first.kind()) => first.kind(),
+        _ => ErrorKind::Connect,
+    };
+    let said: Vec<&str> = said.iter().map(Error::message).collect();
+    let message = format!(
+        "no sentinel says where the master {master} is: {}",
+        said.join("; ")
+    );
+    Error::new(kind, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_begins_with_the_one_that_answered_last_and_leaves_none_out() {
+        let of = |first, count| order(first, count).collect::<Vec<_>>();
+        assert_eq!(of(0, 3), [0, 1, 2]);
+        assert_eq!(of(2, 3), [2, 0, 1]);
+        assert_eq!(of(4, 3), [1, 2, 0]);
+        assert_eq!(of(7, 1), [0]);
+        assert_eq!(of(0, 0), [0; 0]);
+    }
+
+    #[test]
+    fn the_sentinels_leave_time_for_the_master() {
+        let second = Duration::from_secs(1);
+        assert_eq!(share(second, 1), second / 2);
+        assert_eq!(share(second, 3), second / 4);
+    }
+
+    #[test]
+    fn the_error_is_of_the_kind_that_all_have() {
+        let error = |kind, message: &str| Error::new(kind, message);
+        let unknown = || error(ErrorKind::Server, "a knows no such master");
+        let down = || error(ErrorKind::Connect, "b is down");
+        let all = nobody_knows("main", &[unknown(), unknown()]);
+        assert_eq!(all.kind(), ErrorKind::Server);
+        let some = nobody_knows("main", &[unknown(), down()]);
+        assert_eq!(some.kind(), ErrorKind::Connect);
+        assert_eq!(
+            some.message(),
+            "no sentinel says where the master main is: a knows no such master; b is down"
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! A sentinel of a test's own.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::admin::{ADMIN_NAME, Admin};
+use crate::binary::ServerBinary;
+use crate::bounded;
+use crate::client_info::ClientInfo;
+use crate::error::SupportError;
+use crate::launch::{PING_LIMIT, POLL, START_LIMIT, free_port, log_path};
+use crate::process::Process;
+use crate::reply::Reply;
+
+/// How long a server is silent before a sentinel takes it for down, in milliseconds.
+const DOWN_AFTER: u64 = 500;
+/// The rhythm of a sentinel, in milliseconds. Its defaults of 1, 2 and 10 s are for production.
+const PERIODS: [(&str, &str); 4] = [
+    ("info-period", "200"),
+    ("publish-period", "200"),
+    ("ping-period", "100"),
+    ("ask-period", "100"),
+];
+
+/// Made by [`TestSentinel::builder`].
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct TestSentinelBuilder {
+    monitors: Vec<(String, u16, usize)>,
+    lines: Vec<String>,
+    password: Option<String>,
+}
+
+impl TestSentinelBuilder {
+    /// The master of a name, at a port of 127.0.0.1; so many sentinels have to find it down.
+    pub fn monitor(mut self, name: &str, port: u16, quorum: usize) -> Self {
+        self.monitors.push((name.to_owned(), port, quorum));
+        self
+    }
+
+    /// Its own password (`requirepass`).
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// A further line of its configuration.
+    pub fn line(mut self, line: impl Into<String>) -> Self {
+        self.lines.push(line.into());
+        self
+    }
+
+    fn configuration(&self, port: u16) -> String {
+        let mut lines = vec![
+            format!("port {port}"),
+            "bind 127.0.0.1".to_owned(),
+            "protected-mode no".to_owned(),
+        ];
+        for (name, port, quorum) in &self.monitors {
+            lines.push(format!("sentinel monitor {name} 127.0.0.1 {port} {quorum}"));
+            lines.push(format!(
+                "sentinel down-after-milliseconds {name} {DOWN_AFTER}"
+            ));
+            lines.push(format!("sentinel failover-timeout {name} 1500"));
+            lines.push(format!("sentinel parallel-syncs {name} 2"));
+        }
+        lines.extend(
+            self.password
+                .iter()
+                .map(|password| format!("requirepass {password}")),
+        );
+        lines.extend(self.lines.iter().cloned());
+        lines.join("\n") + "\n"
+    }
+
+    /// Starts `binary` as a sentinel and waits until it answers.
+    pub fn start(self, binary: &ServerBinary) -> Result<TestSentinel, SupportError> {
+        let port = free_port()?;
+        let folder = tempfile::Builder::new()
+            .prefix("redis-manager-support-")
+            .tempdir()
+            .map_err(SupportError::io("making the sentinel's folder"))?;
+        let path = folder.path().join("sentinel.conf");
+        fs::write(&path, self.configuration(port)).map_err(SupportError::file("writing", &path))?;
+        let log = log_path(folder.path());
+        let out = File::create(&log).map_err(SupportError::file("making", &log))?;
+        let twin = out
+            .try_clone()
+            .map_err(SupportError::file("opening", &log))?;
+        let mut command = Command::new(binary.path());
+        command.arg(&path).arg("--sentinel");
+        let process = Process::spawn(
+            &command,
+            folder.path(),
+            [Stdio::from(out), Stdio::from(twin)],
+        )
+        .map_err(SupportError::file("starting", binary.path()))?;
+        let mut sentinel = TestSentinel {
+            process: Mutex::new(process),
+            folder,
+            port,
+            password: self.password,
+        };
+        sentinel.wait_until_ready()?;
+        Ok(sentinel)
+    }
+
+    /// [`start`](Self::start) for tests: panics with the reason.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "a test without its sentinel has failed")]
+    pub fn start_or_panic(self, binary: &ServerBinary) -> TestSentinel {
+        match self.start(binary) {
+            Ok(sentinel) => sentinel,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A running sentinel on 127.0.0.1. It dies with this value.
+#[derive(Debug)]
+pub struct TestSentinel {
+    // Dropped in this order: the process, its folder.
+    process: Mutex<Process>,
+    folder: TempDir,
+    port: u16,
+    password: Option<String>,
+}
+
+impl TestSentinel {
+    /// For one that knows some masters, or none.
+    pub fn builder() -> TestSentinelBuilder {
+        TestSentinelBuilder::default()
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) -> Result<(), SupportError> {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process
+            .kill()
+            .map_err(SupportError::io("killing the sentinel"))
+    }
+
+    /// Sends a command over a connection of its own.
+    pub fn command(&self, arguments: &[&str]) -> Result<Reply, SupportError> {
+        let run = || {
+            let mut admin = Admin::connect(self.port, self.password.as_deref(), PING_LIMIT)?;
+            admin.settle()?;
+            admin.command(arguments)
+        };
+        run().map_err(SupportError::io("asking the sentinel"))
+    }
+
+    /// The port of the master of that name, as far as it knows.
+    pub fn master_port(&self, name: &str) -> Option<u16> {
+        let asked = self
+            .command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name])
+            .ok()?;
+        asked.items().get(1)?.text().parse().ok()
+    }
+
+    /// Who is connected and is neither ours nor another sentinel.
+    pub fn clients(&self) -> Result<Vec<ClientInfo>, SupportError> {
+        let text = self.command(&["CLIENT", "LIST"])?.text();
+        let clients = text.lines().filter_map(ClientInfo::parse);
+        let is_strange = |client: &ClientInfo| {
+            client.name != ADMIN_NAME && !client.name.starts_with("sentinel-")
+        };
+        Ok(clients.filter(is_strange).collect())
+    }
+
+    /// What it knows of the master of that name: a field of `SENTINEL MASTER`.
+    pub fn field(&self, name: &str, field: &str) -> Option<String> {
+        let told = self.command(&["SENTINEL", "MASTER", name]).ok()?;
+        let mut pairs = told.items().chunks_exact(2);
+        let found = pairs.find(|pair| pair.first().is_some_and(|key| key.text() == field));
+        found.and_then(|pair| pair.get(1)).map(Reply::text)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), SupportError> {
+        let started = Instant::now();
+        loop {
+            let last = match self.command(&["PING"]) {
+                Ok(Reply::Simple(_)) => break,
+                Ok(other) => other.text(),
+                Err(error) => error.to_string(),
+            };
+            let waited = started.elapsed();
+            if waited >= START_LIMIT {
+                let log = bounded::tail_of(&log_path(self.folder.path()));
+                return Err(SupportError::NotReady { waited, last, log });
+            }
+            thread::sleep(POLL);
+        }
+        for (period, milliseconds) in PERIODS {
+            // Before 7.0 there is no such command, and a failover takes some seconds longer.
+            self.command(&["SENTINEL", "DEBUG", period, milliseconds])?;
+        }
+        Ok(())
+    }
+}

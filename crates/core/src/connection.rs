@@ -5,6 +5,7 @@ mod backoff;
 mod busy_poll;
 mod carrier;
 mod carriers;
+mod cluster;
 mod confirmation;
 mod connect;
 mod deadline_timer;
@@ -14,6 +15,7 @@ mod endpoint;
 mod exclusive;
 mod handshake;
 mod heartbeat;
+mod in_cluster;
 mod learning;
 mod link;
 mod login;
@@ -28,6 +30,7 @@ mod shared_driver;
 mod socket;
 mod subscription;
 mod supervisor;
+mod target;
 mod ticket;
 #[cfg(feature = "tls")]
 mod tls_socket;
@@ -46,7 +49,7 @@ use crate::{
     Waiting, wait,
 };
 use learning::learn_commands;
-use link::{Link, all, value};
+use link::{Link, Sockets, all, value};
 use subscription::Subscription;
 use ticket::Ticket;
 use wire::Wire;
@@ -116,12 +119,13 @@ impl Connection {
             () = gate.shut_async() => return Err(gate.refusal()),
             link = opening => link?,
         };
-        if let Some(guard) = context.guard()
+        if let Link::Server(sockets) = &link
+            && let Some(guard) = context.guard()
             && guard.needs_table()
             && !context.options().lazy_connect()
         {
             let deadline = Deadline::after(context.options().connect_timeout());
-            let learning = learn_commands(context, link.commands(), deadline);
+            let learning = learn_commands(context, sockets.commands(), deadline);
             tokio::select! {
                 biased;
                 () = gate.shut_async() => return Err(gate.refusal()),
@@ -171,20 +175,25 @@ impl Connection {
         {
             return Err(self.name(refused, upper_name(cmd)));
         }
+        let sockets = match &self.link {
+            Link::Server(sockets) => sockets,
+            // Boxed, because a future has room for its largest part.
+            Link::Cluster(cluster) => return Box::pin(self.request_in(cluster, cmd)).await,
+        };
         let deadline = Deadline::after(self.context.command_timeout());
         let guard = self.context.guard();
         if let Some(guard) = guard
             && guard.needs_table()
         {
             // Boxed, because a future has room for its largest part, and no other call needs this one.
-            let learning = Box::pin(self.learn(deadline));
+            let learning = Box::pin(learn_commands(&self.context, sockets.commands(), deadline));
             if let Err(error) = learning.await {
                 return Err(self.name(error, upper_name(cmd)));
             }
         }
         // Without another future around it, or all that comes out of this one is moved once more.
         let mut shape = None;
-        let left = self.leave(guard, cmd, deadline, &mut shape);
+        let left = self.leave(sockets, guard, cmd, deadline, &mut shape);
         let outcome = match left {
             Ok(ticket) => value(cmd, ticket).await,
             Err(error) => Err(error),
@@ -199,26 +208,23 @@ impl Connection {
     }
 
     /// Leaves `cmd` to be sent, as `guard` wants it; `shape` is where names come back then.
-    fn leave(
+    fn leave<'a>(
         &self,
+        sockets: &'a Sockets,
         guard: Option<&Guard>,
         cmd: &Cmd,
         deadline: Deadline,
         shape: &mut Option<ReplyShape>,
-    ) -> Result<Ticket<&Wire>> {
+    ) -> Result<Ticket<&'a Wire>> {
         let Some(guard) = guard else {
             let in_flight = self.context.admit_commands_until(1, deadline)?;
-            return self.link.command(cmd, None, in_flight);
+            return sockets.command(cmd, None, in_flight);
         };
         let mapped = guard.map(cmd)?;
         *shape = mapped.shape;
         let in_flight = self.context.admit_commands_until(1, deadline)?;
         let prefix = guard.packed_prefix(&mapped.form);
-        self.link.command(mapped.form.cmd(cmd), prefix, in_flight)
-    }
-
-    async fn learn(&self, deadline: Deadline) -> Result<()> {
-        learn_commands(&self.context, self.link.commands(), deadline).await
+        sockets.command(mapped.form.cmd(cmd), prefix, in_flight)
     }
 
     /// Sends `pipeline` in one write and waits for its replies, blocking the thread.
@@ -257,21 +263,29 @@ impl Connection {
         if has_no_reply(pipeline) {
             return Ok(Vec::new());
         }
+        let sockets = match &self.link {
+            Link::Server(sockets) => sockets,
+            Link::Cluster(cluster) => {
+                return Box::pin(self.request_pipeline_in(cluster, pipeline)).await;
+            }
+        };
         if let Some(guard) = self.context.guard() {
-            return self.request_guarded_pipeline(guard, pipeline).await;
+            return self.request_guarded_pipeline(sockets, guard, pipeline).await;
         }
         let deadline = Deadline::after(self.context.command_timeout());
-        self.send_pipeline(pipeline, deadline).await
+        self.send_pipeline(sockets, pipeline, deadline).await
     }
 
     async fn request_guarded_pipeline(
         &self,
+        sockets: &Sockets,
         guard: &Guard,
         pipeline: &Pipeline,
     ) -> Result<Vec<Value>> {
         let deadline = Deadline::after(self.context.command_timeout());
         if guard.needs_table() {
-            let learnt = Box::pin(self.learn(deadline)).await;
+            let learning = learn_commands(&self.context, sockets.commands(), deadline);
+            let learnt = Box::pin(learning).await;
             learnt.map_err(|error| self.name(error, "pipeline"))?;
         }
         let refused = |error: Error| {
@@ -280,15 +294,20 @@ impl Connection {
         };
         let mapped = guard.map_pipeline(pipeline).map_err(refused)?;
         let sent = mapped.pipeline.as_ref().unwrap_or(pipeline);
-        let replies = self.send_pipeline(sent, deadline).await?;
+        let replies = self.send_pipeline(sockets, sent, deadline).await?;
         Ok(guard.strip_all(&mapped.shapes, pipeline.is_transaction(), replies))
     }
 
-    async fn send_pipeline(&self, pipeline: &Pipeline, deadline: Deadline) -> Result<Vec<Value>> {
+    async fn send_pipeline(
+        &self,
+        sockets: &Sockets,
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<Vec<Value>> {
         let call = async {
             let commands = pipeline.len();
             let in_flight = self.context.admit_commands_until(commands, deadline)?;
-            let ticket = self.link.pipeline(pipeline, in_flight)?;
+            let ticket = sockets.pipeline(pipeline, in_flight)?;
             all(ticket.await?, commands).await
         };
         call.await.map_err(|error| self.name(error, "pipeline"))

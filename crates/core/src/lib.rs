@@ -23,6 +23,7 @@ mod client_id;
 mod client_snapshot;
 mod client_type;
 mod close_report;
+mod cluster;
 mod connection;
 mod connection_info;
 mod credentials;
@@ -76,7 +77,7 @@ pub use gate::{Gate, GatePass};
 pub use listener_id::ListenerId;
 pub use namespace::{DeniedCommands, KeyPrefix};
 pub use options::{
-    ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Pem, Protocol,
+    ClientOptions, ClientOptionsBuilder, DisconnectedBehavior, Overflow, Pem, Protocol, ReadFrom,
     ReplayFilter, SocketOptions, TlsOptions,
 };
 pub use resources::{ClientResources, ClientResourcesBuilder};

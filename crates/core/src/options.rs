@@ -7,6 +7,7 @@ mod duration;
 mod overflow;
 mod pem;
 mod protocol;
+mod read_from;
 mod replay_filter;
 mod secret;
 mod socket;
@@ -27,6 +28,7 @@ pub use disconnected_behavior::DisconnectedBehavior;
 pub use overflow::Overflow;
 pub use pem::Pem;
 pub use protocol::Protocol;
+pub use read_from::ReadFrom;
 pub use replay_filter::ReplayFilter;
 use secret::Secret;
 pub use socket::SocketOptions;
@@ -139,6 +141,12 @@ impl ClientOptions {
     #[must_use]
     pub fn disconnected_behavior(&self) -> DisconnectedBehavior {
         self.0.disconnected_behavior
+    }
+
+    /// Which nodes of a cluster are read from. Default [`ReadFrom::Master`].
+    #[must_use]
+    pub fn read_from(&self) -> ReadFrom {
+        self.0.read_from
     }
 
     /// The commands that are sent again if the connection is lost before their reply came. Default none.

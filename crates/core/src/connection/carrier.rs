@@ -10,6 +10,7 @@ use super::PushSink;
 use super::link::Link;
 use super::progress::Progress;
 use super::supervisor::{in_time, tell_end};
+use super::target::Target;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Result};
 
 /// Belongs to no client, and to a context of its own, which no client is. Opened by a task, for whoever waits for it,
@@ -217,7 +218,8 @@ pub(super) async fn open(
             None => {
                 let (carrier, waiting) = (Arc::clone(carrier), Arc::clone(context));
                 let reconnected = async move {
-                    in_time(&waiting, &Progress::default(), carrier.reconnected()).await
+                    let progress = Progress::default();
+                    in_time(&waiting, &Target::OfUri, &progress, carrier.reconnected()).await
                 };
                 match context.resources().run_cancellable(reconnected).await {
                     Ok(()) => membership.carrier.admit(context),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cluster::NodeAddress;
 use crate::{Error, ErrorKind, RedisTopology, RedisUri, Result};
 
 /// What one socket is opened to. Which one that is was decided before: by the URI, or by whoever knows where the
@@ -36,6 +37,15 @@ impl Endpoint {
                 ErrorKind::Unsupported,
                 format!("{} names no single server", uri.address()),
             )),
+        }
+    }
+}
+
+impl From<&NodeAddress> for Endpoint {
+    fn from(node: &NodeAddress) -> Self {
+        Self::Tcp {
+            host: node.host().to_owned(),
+            port: node.port(),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::supervisor::{Served, greet_in_time};
+use super::target::Target;
 use super::ticket::Ticket;
 use super::wire::Wire;
 use crate::credentials::Announcements;
@@ -44,7 +45,12 @@ impl ExclusiveConnection {
     ///
     /// What kept it from connecting, within the option `connect_timeout`.
     pub async fn open_async(context: &Arc<ClientContext>) -> Result<Self> {
-        let mut greeted = greet_in_time(context, context.protocol()).await?;
+        Self::open_to(context, Target::OfUri).await
+    }
+
+    /// Opens one to `target`.
+    pub(super) async fn open_to(context: &Arc<ClientContext>, target: Target) -> Result<Self> {
+        let mut greeted = greet_in_time(context, &target, context.protocol()).await?;
         let announcements = greeted.announcements.take();
         let outbox = Outbox::new(context.options(), &ReplayFilter::none());
         let pushes = Pushes::of(greeted.protocol, false);
@@ -58,7 +64,7 @@ impl ExclusiveConnection {
             context.cut_error(),
         );
         let served = Served::new(&outbox, context.closed_error());
-        let address = context.address();
+        let address = target.address(context);
         let lost = move |endpoint: Option<&Endpoint>, reason| {
             let address = endpoint.map_or_else(|| address.clone(), Endpoint::to_string);
             let message = format!("the connection to {address} was lost: {reason}");
@@ -132,6 +138,12 @@ impl ExclusiveConnection {
         let reply = reply.map_err(|error| self.name(error, "PING"))?;
         reply.extract_error()?;
         Ok(())
+    }
+
+    /// Asks the server for what the library needs itself; nothing of it counts for anybody.
+    pub(super) async fn ask_async(&self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
+        let uncounted = InFlight::uncounted(deadline);
+        self.request_admitted(cmd, None, Ok(uncounted)).await
     }
 
     async fn request_admitted(

@@ -9,10 +9,11 @@ use super::login::Login;
 use super::progress::Progress;
 use super::sentinel::{Following, FoundMaster, Role};
 use super::socket::Socket;
+use super::target::Target;
 use crate::connection_info::{library_name, library_version};
 use crate::credentials::Announcements;
 use crate::resp::Decoder;
-use crate::{ClientContext, ErrorKind, Protocol, Result};
+use crate::{ClientContext, ErrorKind, Protocol, ReadFrom, RedisTopology, Result};
 
 /// A socket on which the server has answered, ready for requests.
 pub(super) struct Greeted {
@@ -25,12 +26,21 @@ pub(super) struct Greeted {
     pub(super) following: Option<Box<Following>>,
 }
 
-/// Opens a connection in `protocol`, to the server that the URI names, or to the master that its sentinels name.
+/// Opens a connection in `protocol` to `target`.
 pub(super) async fn greet(
     context: &ClientContext,
+    target: &Target,
     protocol: Protocol,
     progress: &Progress,
 ) -> Result<Greeted> {
+    let endpoint = match target {
+        Target::OfUri => None,
+        Target::Node { endpoint, .. } => Some(endpoint.clone()),
+        Target::AnyNode(map) => map.any_node(),
+    };
+    if let Some(endpoint) = endpoint {
+        return greet_at(endpoint, None, context, protocol, progress).await;
+    }
     let Some(sentinels) = context.sentinels() else {
         let endpoint = Endpoint::of(context.uri())?;
         return greet_at(endpoint, None, context, protocol, progress).await;
@@ -60,6 +70,8 @@ async fn greet_at(
         dialogue,
         pings: context.options().ping_before_activate(),
         wants_master: found.is_some(),
+        reads: context.uri().topology() == RedisTopology::Cluster
+            && context.options().read_from() != ReadFrom::Master,
     };
     let protocol = greeting.hold(protocol).await?;
     Ok(Greeted {
@@ -77,6 +89,8 @@ struct Greeting<'a> {
     pings: bool,
     /// Whether a replica will not do.
     wants_master: bool,
+    /// Whether a replica is to answer for its master.
+    reads: bool,
 }
 
 impl Greeting<'_> {
@@ -147,6 +161,10 @@ impl Greeting<'_> {
         }
         if let Some(name) = uri.client_name() {
             self.dialogue.require(&["CLIENT", "SETNAME", name]);
+        }
+        if self.reads {
+            // To a master it means nothing.
+            self.dialogue.require(&["READONLY"]);
         }
         if self.pings {
             self.dialogue.say(&["PING"]);

@@ -1,4 +1,4 @@
-//! The sockets behind a connection: one, or under RESP2 two where the client subscribes.
+//! The sockets behind a connection: one, or under RESP2 two where the client subscribes; in a cluster one a node.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,20 +7,23 @@ use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 
 use super::PushSink;
 use super::aborted_transaction::aborted_transaction;
+use super::cluster::Cluster;
 use super::handshake::greet;
 use super::progress::Progress;
 use super::reply::Reply;
 use super::subscription::Subscription;
 use super::supervisor::{Supervisor, in_time};
+use super::target::Target;
 use super::ticket::Ticket;
 use super::wire::Wire;
-use crate::{ClientContext, Error, ErrorKind, InFlight, KeyPrefix, Protocol, Result, Waiting};
+use crate::{
+    ClientContext, Error, ErrorKind, InFlight, KeyPrefix, Protocol, RedisTopology, Result, Waiting,
+};
 
 #[derive(Clone)]
-pub(super) struct Link {
-    commands: Arc<Wire>,
-    /// That of the socket that subscribes, if the connection was opened for that.
-    subscriptions: Option<Arc<Wire>>,
+pub(super) enum Link {
+    Server(Sockets),
+    Cluster(Cluster),
 }
 
 impl Link {
@@ -28,13 +31,84 @@ impl Link {
         context: Arc<ClientContext>,
         sink: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
+        if context.uri().topology() == RedisTopology::Cluster {
+            // Boxed, because it is large and most have none.
+            return Ok(Self::Cluster(Box::pin(Cluster::open(&context)).await?));
+        }
+        Ok(Self::Server(Sockets::open(context, sink).await?))
+    }
+
+    /// Fails the requests of clients that were closed and wait no more.
+    pub(super) async fn cut(&self) {
+        match self {
+            Self::Server(sockets) => sockets.cut().await,
+            Self::Cluster(cluster) => cluster.cut().await,
+        }
+    }
+
+    /// Whether it takes no request any more.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::Server(sockets) => sockets.has_ended(),
+            Self::Cluster(_) => false,
+        }
+    }
+
+    pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
+        match self {
+            Self::Server(sockets) => sockets.commands.outbox().protocol(),
+            Self::Cluster(cluster) => cluster.protocol(),
+        }
+    }
+
+    /// Whether the socket that subscribes is lost at this moment.
+    pub(super) fn subscriptions_are_lost(&self) -> bool {
+        match self {
+            Self::Server(sockets) => sockets.subscriptions_are_lost(),
+            Self::Cluster(_) => false,
+        }
+    }
+
+    pub(super) fn subscription(
+        &self,
+        subscription: Subscription,
+        in_flight: InFlight,
+    ) -> Result<Ticket<Arc<Wire>>> {
+        match self {
+            Self::Server(sockets) => sockets.subscription(subscription, in_flight),
+            Self::Cluster(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "a cluster's client does not subscribe yet",
+            )),
+        }
+    }
+
+    /// What waits to be sent.
+    pub(super) fn waiting(&self) -> Waiting {
+        match self {
+            Self::Server(sockets) => sockets.waiting(),
+            Self::Cluster(cluster) => cluster.waiting(),
+        }
+    }
+}
+
+/// Those of one server.
+#[derive(Clone)]
+pub(super) struct Sockets {
+    commands: Arc<Wire>,
+    /// That of the socket that subscribes, if the connection was opened for that.
+    subscriptions: Option<Arc<Wire>>,
+}
+
+impl Sockets {
+    async fn open(context: Arc<ClientContext>, sink: Option<Arc<dyn PushSink>>) -> Result<Self> {
         if context.options().lazy_connect() {
             return Ok(Self::open_lazily(&context, sink));
         }
         // Boxed, or each future around it would have room for it twice, and all of them are moved.
         let progress = Progress::default();
         let connecting = Box::pin(Self::connect(&context, sink, &progress));
-        in_time(&context, &progress, connecting).await
+        in_time(&context, &Target::OfUri, &progress, connecting).await
     }
 
     /// Connects when there is a request. Which protocol the server will agree to is not known yet, so what
@@ -42,8 +116,10 @@ impl Link {
     fn open_lazily(context: &Arc<ClientContext>, sink: Option<Arc<dyn PushSink>>) -> Self {
         let supervise = |sink| Supervisor {
             context: Arc::clone(context),
+            target: Target::OfUri,
             protocol: context.protocol(),
             sink,
+            retired: None,
         };
         Self {
             commands: supervise(None).start_lazily(),
@@ -58,11 +134,13 @@ impl Link {
     ) -> Result<Self> {
         let supervise = |protocol, sink| Supervisor {
             context: Arc::clone(context),
+            target: Target::OfUri,
             protocol,
             sink,
+            retired: None,
         };
         let protocol = context.protocol();
-        let greeted = greet(context, protocol, progress).await?;
+        let greeted = greet(context, &Target::OfUri, protocol, progress).await?;
         let (commands, subscriptions) = match (greeted.protocol, sink) {
             (_, None) => (supervise(protocol, None).start(greeted), None),
             (ProtocolVersion::RESP3, sink) => {
@@ -72,7 +150,7 @@ impl Link {
             }
             // A RESP2 socket that subscribes can do nothing else.
             (_, sink) => {
-                let subscriber = greet(context, protocol, progress).await?;
+                let subscriber = greet(context, &Target::OfUri, protocol, progress).await?;
                 let subscriber = supervise(protocol, sink).start(subscriber);
                 let commands = supervise(protocol, None).start(greeted);
                 (commands, Some(subscriber))
@@ -89,22 +167,16 @@ impl Link {
         &self.commands
     }
 
-    /// Fails the requests of clients that were closed and wait no more.
-    pub(super) async fn cut(&self) {
+    async fn cut(&self) {
         self.commands.cut().await;
         if let Some(subscriptions) = &self.subscriptions {
             subscriptions.cut().await;
         }
     }
 
-    /// Whether it takes no request any more.
-    pub(super) fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         let mut wires = std::iter::once(&self.commands).chain(&self.subscriptions);
         wires.any(|wire| wire.outbox().has_ended())
-    }
-
-    pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
-        self.commands.outbox().protocol()
     }
 
     /// Leaves `cmd`, with `prefix` before its first argument.
@@ -127,8 +199,7 @@ impl Link {
         Ok(Ticket::new(&*self.commands, left))
     }
 
-    /// What waits to be sent.
-    pub(super) fn waiting(&self) -> Waiting {
+    fn waiting(&self) -> Waiting {
         let mut waiting = self.commands.outbox().waiting();
         let other = self.subscriptions.as_ref();
         if let Some(other) = other.filter(|other| !Arc::ptr_eq(other, &self.commands)) {
@@ -137,12 +208,12 @@ impl Link {
         waiting
     }
 
-    pub(super) fn subscriptions_are_lost(&self) -> bool {
+    fn subscriptions_are_lost(&self) -> bool {
         let subscriptions = self.subscriptions.as_ref();
         subscriptions.is_some_and(|wire| !wire.outbox().is_up())
     }
 
-    pub(super) fn subscription(
+    fn subscription(
         &self,
         subscription: Subscription,
         in_flight: InFlight,

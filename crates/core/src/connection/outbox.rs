@@ -320,6 +320,19 @@ impl Outbox {
         matches!(self.state.lock().service, Service::Ended(_))
     }
 
+    /// Whether a connection was lost or could not be made, and there is none since.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(
+            self.state.lock().service,
+            Service::Down(Some(_)) | Service::Ended(_)
+        )
+    }
+
+    /// Whether there is a request that has no verdict yet, as far as the driver has said.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.state.lock().queue.is_in_use()
+    }
+
     /// Whether there is a connection.
     pub(super) fn is_up(&self) -> bool {
         matches!(self.state.lock().service, Service::Up)

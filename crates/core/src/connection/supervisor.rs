@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use redis::ProtocolVersion;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::PushSink;
@@ -19,6 +20,7 @@ use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
 use super::sentinel::Switches;
+use super::target::Target;
 use super::wire::Wire;
 use crate::credentials::Announcements;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
@@ -26,10 +28,13 @@ use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
 /// Serves one outbox.
 pub(super) struct Supervisor {
     pub(super) context: Arc<ClientContext>,
+    pub(super) target: Target,
     /// What every connection asks for.
     pub(super) protocol: Protocol,
     /// Takes the pushes, if the socket is one that subscribes.
     pub(super) sink: Option<Arc<dyn PushSink>>,
+    /// Ends it before its client, if anything does.
+    pub(super) retired: Option<CancellationToken>,
 }
 
 impl Supervisor {
@@ -40,7 +45,7 @@ impl Supervisor {
         let driver = self.driver(greeted, &served.outbox);
         let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
-        let supervised = Supervised(Arc::clone(&self.context));
+        let supervised = Supervised::new(&self);
         drop(context.spawn(async move {
             let _supervised = supervised;
             self.serve(&serving, driver, announcements, served).await;
@@ -53,8 +58,9 @@ impl Supervisor {
         let (wire, served) = self.wire();
         let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
-        let supervised = Supervised(Arc::clone(&self.context));
-        drop(context.spawn(async move {
+        let supervised = Supervised::new(&self);
+        let retired = self.retired.clone();
+        let running = async move {
             let _supervised = supervised;
             served.outbox.wanted().await;
             // Boxed, as every future that connects: it is large, and a client that is connected has none.
@@ -67,7 +73,13 @@ impl Supervisor {
                 }
                 Err(cause) => self.suspend(served, cause),
             }
-        }));
+        };
+        drop(match retired {
+            None => context.spawn(running),
+            Some(retired) => context.spawn(async move {
+                let _ = retired.run_until_cancelled(running).await;
+            }),
+        });
         wire
     }
 
@@ -115,7 +127,7 @@ impl Supervisor {
                 sink.disconnected(last_heard.unwrap_or(SystemTime::UNIX_EPOCH));
             }
             let lost = lost.cause;
-            self.context.set_disconnected(&lost);
+            let outage = Outage::begin(self, &lost);
             if !self.context.options().auto_reconnect() {
                 return self.suspend(served, lost);
             }
@@ -126,7 +138,7 @@ impl Supervisor {
                     announcements = self.announcements(&mut greeted);
                     // Before anybody hears of the connection: whoever does may use it.
                     driver = self.restoring_driver(greeted, &served.outbox);
-                    self.context.set_reconnected();
+                    outage.end();
                 }
                 Err(cause) => return self.suspend(served, cause),
             }
@@ -168,7 +180,7 @@ impl Supervisor {
     }
 
     fn lost(&self, endpoint: Option<&Endpoint>, reason: &str) -> Error {
-        let address = endpoint.map_or_else(|| self.context.address(), Endpoint::to_string);
+        let address = endpoint.map_or_else(|| self.target.address(&self.context), Endpoint::to_string);
         let message = format!("the connection to {address} was lost: {reason}");
         self.context.error(ErrorKind::Disconnected, message)
     }
@@ -182,14 +194,14 @@ impl Supervisor {
             }
             Err(cause) => cause,
         };
-        self.context.set_disconnected(&cause);
+        let outage = Outage::begin(self, &cause);
         outbox.set_down(&cause);
         if self.context.is_suspended_by(&cause) {
             return Err(cause);
         }
         let mut backoff = Backoff::new(self.context.options().reconnect_delay());
         let greeted = self.reconnect(&mut backoff, outbox).await?;
-        self.context.set_reconnected();
+        outage.end();
         Ok(greeted)
     }
 
@@ -224,6 +236,7 @@ impl Supervisor {
                 Ok(greeted) => return Ok(greeted),
                 Err(cause) => cause,
             };
+            self.target.doubt();
             self.context.set_disconnect_cause(&cause);
             outbox.set_down(&cause);
             self.context.emit(ClientEvent::ReconnectFailed {
@@ -243,7 +256,7 @@ impl Supervisor {
     /// Tries once; the deadlines of what waits hold meanwhile.
     async fn connect(&self, outbox: &Outbox) -> Result<Greeted> {
         tokio::select! {
-            greeted = greet_in_time(&self.context, self.protocol) => greeted,
+            greeted = greet_in_time(&self.context, &self.target, self.protocol) => greeted,
             never = outbox.expire_all() => match never {},
         }
     }
@@ -258,14 +271,20 @@ async fn another_master(switches: &mut Option<Switches>) -> Endpoint {
 }
 
 /// Opens a connection in `protocol`, within the option `connect_timeout`.
-pub(super) async fn greet_in_time(context: &ClientContext, protocol: Protocol) -> Result<Greeted> {
+pub(super) async fn greet_in_time(
+    context: &ClientContext,
+    target: &Target,
+    protocol: Protocol,
+) -> Result<Greeted> {
     let progress = Progress::default();
-    in_time(context, &progress, greet(context, protocol, &progress)).await
+    let greeting = greet(context, target, protocol, &progress);
+    in_time(context, target, &progress, greeting).await
 }
 
 /// Runs what makes a connection, within the option `connect_timeout`.
 pub(super) async fn in_time<T>(
     context: &ClientContext,
+    target: &Target,
     progress: &Progress,
     connecting: impl Future<Output = Result<T>>,
 ) -> Result<T> {
@@ -273,7 +292,7 @@ pub(super) async fn in_time<T>(
     tokio::time::timeout(timeout, connecting)
         .await
         .unwrap_or_else(|_| {
-            let address = context.address();
+            let address = target.address(context);
             Err(Error::new(
                 ErrorKind::Timeout,
                 format!(
@@ -297,12 +316,55 @@ async fn beside<T>(
     }
 }
 
+/// The time in which one of a client's sockets is gone. Over as well when nobody needs the socket any more.
+struct Outage<'a>(&'a Supervisor);
+
+impl<'a> Outage<'a> {
+    fn begin(supervisor: &'a Supervisor, cause: &Error) -> Self {
+        supervisor.context.set_disconnected(cause);
+        supervisor.target.doubt();
+        Self(supervisor)
+    }
+
+    fn end(self) {
+        self.0.context.set_reconnected();
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Outage<'_> {
+    fn drop(&mut self) {
+        let Self(supervisor) = self;
+        if is_retired(supervisor.retired.as_ref()) {
+            supervisor.context.set_reconnected();
+        }
+    }
+}
+
+fn is_retired(retired: Option<&CancellationToken>) -> bool {
+    retired.is_some_and(CancellationToken::is_cancelled)
+}
+
 /// A client whose connection is cared for. If that ends before the client is closed, its state says so.
-struct Supervised(Arc<ClientContext>);
+struct Supervised {
+    context: Arc<ClientContext>,
+    retired: Option<CancellationToken>,
+}
+
+impl Supervised {
+    fn new(supervisor: &Supervisor) -> Self {
+        Self {
+            context: Arc::clone(&supervisor.context),
+            retired: supervisor.retired.clone(),
+        }
+    }
+}
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        tell_end(&self.0);
+        if !is_retired(self.retired.as_ref()) {
+            tell_end(&self.context);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReplayFilter, Secret, SocketOptions,
+    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReadFrom, ReplayFilter, Secret, SocketOptions,
     TlsOptions, duration,
 };
 use crate::credentials::CredentialsSource;
@@ -51,6 +51,7 @@ pub struct ClientOptionsBuilder {
     #[serde(with = "duration")]
     pub(super) busy_poll: Option<Duration>,
     pub(super) disconnected_behavior: DisconnectedBehavior,
+    pub(super) read_from: ReadFrom,
     pub(super) replay: ReplayFilter,
     pub(super) request_queue_size: usize,
     pub(super) request_queue_bytes: usize,
@@ -91,6 +92,7 @@ impl Default for ClientOptionsBuilder {
             heartbeat: Some(Duration::from_secs(15)),
             busy_poll: Some(Duration::from_micros(50)),
             disconnected_behavior: DisconnectedBehavior::Queue,
+            read_from: ReadFrom::Master,
             replay: ReplayFilter::none(),
             request_queue_size: 65_536,
             request_queue_bytes: 64 * 1024 * 1024,
@@ -216,6 +218,12 @@ impl ClientOptionsBuilder {
     /// [`DisconnectedBehavior::Queue`].
     pub fn disconnected_behavior(mut self, behavior: DisconnectedBehavior) -> Self {
         self.disconnected_behavior = behavior;
+        self
+    }
+
+    /// Which nodes of a cluster are read from. Default [`ReadFrom::Master`].
+    pub fn read_from(mut self, read_from: ReadFrom) -> Self {
+        self.read_from = read_from;
         self
     }
 

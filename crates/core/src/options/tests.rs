@@ -324,7 +324,7 @@ fn what_a_file_must_not_say() {
             "unknown field `comand_timeout`, expected one of `connect_timeout`, \
              `command_timeout`, `shutdown_timeout`, `lazy_connect`, `shared`, `ping_before_activate`, \
              `auto_reconnect`, `reconnect_delay`, `suspend_reconnect_on_protocol_failure`, \
-             `heartbeat`, `busy_poll`, `disconnected_behavior`, `replay`, \
+             `heartbeat`, `busy_poll`, `disconnected_behavior`, `read_from`, `replay`, \
              `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
              `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
              `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, \

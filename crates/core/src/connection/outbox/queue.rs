@@ -43,6 +43,11 @@ impl Queue {
         self.requests.is_empty()
     }
 
+    /// Whether anything waits, here or with the driver, as far as it has said.
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.requests.is_empty() || self.fetched > 0
+    }
+
     /// What waits, without what nobody wants any more.
     pub(super) fn waiting(&self) -> Waiting {
         Waiting::new(

@@ -1,0 +1,77 @@
+//! The connection to a cluster: one socket a node, and who knows which node has what.
+
+mod call;
+mod goal;
+mod looking;
+mod map;
+mod node;
+mod nodes;
+mod opening;
+mod pipeline;
+mod request;
+mod tries;
+
+use std::sync::{Arc, OnceLock};
+
+use redis::ProtocolVersion;
+
+use crate::namespace::CommandTable;
+use crate::{ClientContext, Waiting};
+use nodes::Nodes;
+
+pub(super) use call::Caller;
+pub(super) use map::ClusterMap;
+
+/// The nodes of a cluster, for one client.
+#[derive(Clone)]
+pub(super) struct Cluster(Arc<Inner>);
+
+struct Inner {
+    context: Arc<ClientContext>,
+    map: Arc<ClusterMap>,
+    nodes: Nodes,
+    /// What the servers say of their commands, of which the place of the keys is needed.
+    table: OnceLock<Arc<CommandTable>>,
+}
+
+impl Cluster {
+    fn new(context: &Arc<ClientContext>) -> Self {
+        let map = ClusterMap::of(context.uri());
+        Self(Arc::new(Inner {
+            context: Arc::clone(context),
+            nodes: Nodes::new(context, &map),
+            map,
+            table: OnceLock::new(),
+        }))
+    }
+
+    pub(super) fn map(&self) -> &Arc<ClusterMap> {
+        &self.0.map
+    }
+
+    fn context(&self) -> &Arc<ClientContext> {
+        &self.0.context
+    }
+
+    /// The protocol that is spoken, as far as there is a socket.
+    pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
+        let nodes = self.0.nodes.all();
+        nodes.iter().find_map(|node| node.wire().outbox().protocol())
+    }
+
+    /// What waits to be sent, to all nodes.
+    pub(super) fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting::default();
+        for node in self.0.nodes.all() {
+            waiting.add(node.wire().outbox().waiting());
+        }
+        waiting
+    }
+
+    /// Fails the requests of clients that were closed and wait no more.
+    pub(super) async fn cut(&self) {
+        for node in self.0.nodes.all() {
+            node.wire().cut().await;
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! One request, to whichever node is to have it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, Value};
+use tokio::time::{Instant, timeout_at};
+
+use super::super::link::{one, value};
+use super::super::reply::Reply;
+use super::super::ticket::Ticket;
+use super::goal::Goal;
+use super::node::Node;
+use super::tries::Tries;
+use super::{Cluster, Inner};
+use crate::cluster::{NodeAddress, Redirect};
+use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
+
+/// What is left with one node as a whole.
+#[derive(Clone, Copy)]
+pub(super) enum Request<'a> {
+    One(&'a Cmd),
+    /// Whose commands all have the same goal: a transaction.
+    Transaction(&'a Pipeline),
+}
+
+impl Request<'_> {
+    fn commands(self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Transaction(pipeline) => pipeline.len(),
+        }
+    }
+}
+
+/// A call of a client, perhaps of one among several that share the cluster's sockets.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Caller<'a> {
+    pub(in super::super) cluster: &'a Cluster,
+    pub(in super::super) client: &'a Arc<ClientContext>,
+    pub(in super::super) deadline: Deadline,
+}
+
+impl<'a> Caller<'a> {
+    /// The node that what has this goal is to be left with; waits for one to be known.
+    pub(super) async fn node_for(self, goal: Goal) -> Result<Arc<Node>> {
+        let Inner { map, nodes, .. } = &*self.cluster.0;
+        loop {
+            // Before it is looked at: what changes in between is noticed.
+            let mut changes = map.changes();
+            if let Some(node) = nodes.choose(goal, &map.topology()) {
+                return Ok(node);
+            }
+            map.doubt();
+            let until = self.deadline;
+            self.wait(async move {
+                let changed = changes.changed();
+                let in_time = match until.at() {
+                    Some(at) => timeout_at(at, changed).await.is_ok(),
+                    None => changed.await.is_ok(),
+                };
+                if in_time { Ok(()) } else { Err(nowhere(goal, until)) }
+            })
+            .await?;
+        }
+    }
+
+    /// Waits on our own runtime, whose clock bounds it.
+    pub(super) async fn wait(
+        self,
+        waiting: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Result<()> {
+        let waited = self.client.run_admitted(waiting).await;
+        waited.map_err(|error| error.with_delivery(Delivery::NotSent))
+    }
+
+    /// Leaves `request` with the node for `goal`, and completes with the reply. It goes to another node for as long as it
+    /// is certain that it was not run.
+    pub(super) async fn call(self, request: Request<'_>, goal: Goal) -> Result<Reply> {
+        let mut tries = Tries::new();
+        let mut asked: Option<Arc<Node>> = None;
+        let admitted = self
+            .client
+            .admit_commands_until(request.commands(), self.deadline)?;
+        let mut in_flight = Some(admitted);
+        loop {
+            let (node, asks) = match asked.take() {
+                Some(node) => (node, true),
+                None => (self.node_for(goal).await?, false),
+            };
+            let admitted = match in_flight.take() {
+                Some(admitted) => admitted,
+                None => self.client.admit_until(self.deadline)?,
+            };
+            let outcome = match asks {
+                true => Self::ask(&node, request, admitted).await,
+                false => Self::leave(&node, request, admitted).await,
+            };
+            let (redirect, outcome) = match outcome {
+                Ok(reply) => match reply.redirect(node.address()) {
+                    None => return Ok(reply),
+                    Some(redirect) => (Some(redirect), Ok(reply)),
+                },
+                Err(error) if is_to_go_elsewhere(&node, &error) => (None, Err(error)),
+                Err(error) => {
+                    self.suspect(&error);
+                    return Err(error);
+                }
+            };
+            let Some(pause) = self.follow(redirect, &mut tries, &mut asked) else {
+                return outcome;
+            };
+            if !self.pause(pause).await? {
+                return outcome;
+            }
+        }
+    }
+
+    /// Decides where the next try goes, and how long it waits; `None`: there is none.
+    pub(super) fn follow(
+        self,
+        redirect: Option<Redirect>,
+        tries: &mut Tries,
+        asked: &mut Option<Arc<Node>>,
+    ) -> Option<Duration> {
+        let map = self.cluster.map();
+        match redirect {
+            Some(Redirect::Moved { slot, to }) => {
+                map.moved(slot, &to);
+                tries.elsewhere()
+            }
+            Some(Redirect::Ask { to, .. }) => {
+                *asked = Some(self.cluster.0.nodes.at(&to));
+                tries.elsewhere()
+            }
+            Some(Redirect::TryAgain) => Some(tries.again()),
+            Some(Redirect::Down) => {
+                map.doubt();
+                Some(tries.again())
+            }
+            None => tries.elsewhere(),
+        }
+    }
+
+    /// Waits for `pause`. Returns whether there is time left for another try.
+    pub(super) async fn pause(self, pause: Duration) -> Result<bool> {
+        let until = Instant::now() + pause;
+        if self.deadline.is_over(until) {
+            return Ok(false);
+        }
+        if !pause.is_zero() {
+            self.wait(async move {
+                tokio::time::sleep_until(until).await;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(true)
+    }
+
+    /// Whoever failed so may be where the cluster is not any more.
+    pub(super) fn suspect(self, error: &Error) {
+        if matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout) {
+            self.cluster.map().doubt();
+        }
+    }
+
+    async fn leave(node: &Arc<Node>, request: Request<'_>, in_flight: InFlight) -> Result<Reply> {
+        let wire = node.wire();
+        match request {
+            Request::One(cmd) => {
+                let ticket = Ticket::new(Arc::clone(wire), wire.put(cmd, in_flight)?);
+                Ok(Reply::One(value(cmd, ticket).await?))
+            }
+            Request::Transaction(pipeline) => {
+                let left = wire.put_pipeline(pipeline, in_flight)?;
+                Ticket::new(Arc::clone(wire), left).await
+            }
+        }
+    }
+
+    /// Leaves it with a node that is about to get the slot, and has to be told that this is known.
+    async fn ask(node: &Arc<Node>, request: Request<'_>, in_flight: InFlight) -> Result<Reply> {
+        let Request::One(cmd) = request else {
+            // It would hold for MULTI alone, and not for what follows.
+            return Self::leave(node, request, in_flight).await;
+        };
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("ASKING").add_command(cmd.clone());
+        let left = node.wire().put_pipeline(&pipeline, in_flight)?;
+        match Ticket::new(Arc::clone(node.wire()), left).await? {
+            Reply::Each(mut replies) => Ok(Reply::One(replies.pop().unwrap_or(Value::Nil))),
+            reply => Ok(Reply::One(one(reply)?)),
+        }
+    }
+}
+
+fn nowhere(goal: Goal, deadline: Deadline) -> Error {
+    let what = match goal {
+        Goal::AnyNode => "no node of the cluster is known".to_owned(),
+        Goal::Slot { slot, .. } => format!("no node of the cluster has slot {slot}"),
+    };
+    let timeout = deadline.timeout().unwrap_or_default();
+    Error::new(ErrorKind::Timeout, format!("{what}; not sent within {timeout:?}"))
+}
+
+/// Whether `error` means that the request, which was not sent, is to be left with another node than `node`.
+pub(super) fn is_to_go_elsewhere(node: &Node, error: &Error) -> bool {
+    node.is_leaving()
+        && error.kind() == ErrorKind::Disconnected
+        && error.delivery() == Some(Delivery::NotSent)
+}
+
+impl Reply {
+    /// Where a request that got it is to go instead, if it was not run.
+    fn redirect(&self, asked: &NodeAddress) -> Option<Redirect> {
+        match self {
+            Self::One(value) => Redirect::of(value, asked),
+            Self::Aborted(refused) => Redirect::of_transaction(refused, asked),
+            Self::Each(_) => None,
+        }
+    }
+}

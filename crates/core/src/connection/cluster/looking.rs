@@ -1,0 +1,112 @@
+//! Looking what the cluster is like.
+
+use std::time::Duration;
+
+use redis::{Value, cmd};
+use tokio::time::{sleep, timeout};
+
+use super::super::endpoint::Endpoint;
+use super::super::exclusive::ExclusiveConnection;
+use super::super::link::one;
+use super::super::target::Target;
+use super::super::ticket::Ticket;
+use super::Cluster;
+use crate::cluster::{NodeAddress, Topology};
+use crate::{Backoff, Deadline, Error, InFlight, Result};
+
+/// How often it is looked if nothing gives reason to.
+const SELDOM: Duration = Duration::from_secs(60);
+/// How often at most, while something does.
+const OFTEN: Duration = Duration::from_secs(1);
+/// How long one node has to answer.
+const ANSWER: Duration = Duration::from_secs(1);
+
+impl Cluster {
+    /// Looks from time to time, and whenever there is a doubt, for as long as the client is open.
+    pub(super) async fn watch(self) {
+        let mut backoff = Backoff::new(OFTEN);
+        loop {
+            // Not all clients at the same time.
+            let seldom = SELDOM.mul_f64(0.5 + fastrand::f64());
+            let _ = timeout(seldom, self.map().doubted()).await;
+            let is_well = match self.look().await {
+                Ok(topology) => {
+                    self.learn(topology);
+                    !self.0.nodes.is_any_down()
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "no node of the cluster says what it is like");
+                    false
+                }
+            };
+            if is_well {
+                backoff = Backoff::new(OFTEN);
+            } else {
+                // Until it has changed.
+                self.map().doubt();
+            }
+            sleep(backoff.next_delay()).await;
+        }
+    }
+
+    /// Takes what a node has told.
+    pub(super) fn learn(&self, topology: Topology) {
+        self.map().set(topology);
+        self.0.nodes.keep_to(&self.map().topology());
+    }
+
+    /// Asks one node after the other, those first that are likely to answer.
+    async fn look(&self) -> Result<Topology> {
+        let mut failure = None;
+        for address in self.likely_first() {
+            match self.ask_at(&address).await {
+                Ok(topology) => return Ok(topology),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.context().closed_error()))
+    }
+
+    fn likely_first(&self) -> Vec<NodeAddress> {
+        let topology = self.map().topology();
+        let seeds = self.map().seeds();
+        let mut addresses: Vec<_> = topology.nodes().chain(seeds).cloned().collect();
+        fastrand::shuffle(&mut addresses);
+        addresses.sort_by_key(|address| self.0.nodes.standing(address));
+        addresses.dedup();
+        addresses
+    }
+
+    async fn ask_at(&self, address: &NodeAddress) -> Result<Topology> {
+        let slots = cmd("CLUSTER").arg("SLOTS").to_owned();
+        let deadline = Deadline::after(ANSWER);
+        let answer = match self.0.nodes.connected_at(address) {
+            Some(node) => {
+                let wire = node.wire();
+                let left = wire.put(&slots, InFlight::uncounted(deadline))?;
+                one(Ticket::new(wire.clone(), left).await?)?
+            }
+            None => {
+                let asking = async {
+                    let target = Target::Node {
+                        endpoint: Endpoint::from(address),
+                        map: self.map().clone(),
+                    };
+                    let connection = ExclusiveConnection::open_to(self.context(), target).await?;
+                    connection.ask_async(&slots, deadline).await
+                };
+                timeout(ANSWER, asking).await.map_err(|_| {
+                    let message = format!("{address} says nothing within {ANSWER:?}");
+                    Error::new(crate::ErrorKind::Timeout, message)
+                })??
+            }
+        };
+        read(answer, address)
+    }
+}
+
+/// What the cluster is like, by the node at `address`, which has answered so.
+pub(super) fn read(answer: Value, address: &NodeAddress) -> Result<Topology> {
+    let answer = answer.extract_error()?;
+    Topology::read(&answer, address)
+}

@@ -1,0 +1,86 @@
+//! What a client knows of its cluster.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use crate::cluster::{NodeAddress, Slot, Topology};
+use crate::{RedisNode, RedisUri};
+
+use super::super::endpoint::Endpoint;
+
+/// The nodes and what they have, as far as it is known at this moment.
+pub(in super::super) struct ClusterMap {
+    /// Those that the URI names.
+    seeds: Vec<NodeAddress>,
+    topology: watch::Sender<Arc<Topology>>,
+    doubts: Notify,
+}
+
+impl ClusterMap {
+    pub(super) fn of(uri: &RedisUri) -> Arc<Self> {
+        let seed = |node: &RedisNode| NodeAddress::new(node.host(), node.port());
+        Arc::new(Self {
+            seeds: uri.nodes().iter().map(seed).collect(),
+            topology: watch::Sender::default(),
+            doubts: Notify::new(),
+        })
+    }
+
+    pub(super) fn seeds(&self) -> &[NodeAddress] {
+        &self.seeds
+    }
+
+    pub(super) fn topology(&self) -> Arc<Topology> {
+        Arc::clone(&self.topology.borrow())
+    }
+
+    /// Tells when it is another one.
+    pub(super) fn changes(&self) -> watch::Receiver<Arc<Topology>> {
+        self.topology.subscribe()
+    }
+
+    /// Takes what a node has told.
+    pub(super) fn set(&self, topology: Topology) {
+        self.topology.send_if_modified(|known| {
+            let is_news = **known != topology;
+            if is_news {
+                *known = Arc::new(topology);
+            }
+            is_news
+        });
+    }
+
+    /// A node says that `slot` is with another one.
+    pub(super) fn moved(&self, slot: Slot, to: &NodeAddress) {
+        self.topology.send_if_modified(|known| {
+            let is_news = known.owner(slot) != Some(to);
+            if is_news {
+                *known = Arc::new(known.with_moved(slot, to.clone()));
+            }
+            is_news
+        });
+        self.doubt();
+    }
+
+    /// Has the nodes asked soon: what is known may be true no more.
+    pub(in super::super) fn doubt(&self) {
+        self.doubts.notify_one();
+    }
+
+    /// Completes when that was wished.
+    pub(super) async fn doubted(&self) {
+        self.doubts.notified().await;
+    }
+
+    /// Any node, another one each time.
+    pub(in super::super) fn any_node(&self) -> Option<Endpoint> {
+        let topology = self.topology();
+        let known: Vec<_> = topology.masters().collect();
+        let address = match known.len() {
+            0 => self.seeds.get(fastrand::usize(..self.seeds.len().max(1))),
+            count => known.get(fastrand::usize(..count)).copied(),
+        };
+        address.map(Endpoint::from)
+    }
+}

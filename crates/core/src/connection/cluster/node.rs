@@ -1,0 +1,88 @@
+//! One node of a cluster.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::endpoint::Endpoint;
+use super::super::supervisor::Supervisor;
+use super::super::target::Target;
+use super::super::wire::Wire;
+use super::ClusterMap;
+use crate::cluster::NodeAddress;
+use crate::{ClientContext, ErrorKind};
+
+/// How often it is looked whether what was sent is answered.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// The socket to one node. It is connected once there is a request, and until the cluster needs the node no more.
+pub(super) struct Node {
+    address: NodeAddress,
+    wire: Arc<Wire>,
+    retired: CancellationToken,
+    /// No request is left here any more.
+    is_leaving: AtomicBool,
+}
+
+impl Node {
+    pub(super) fn start(
+        context: &Arc<ClientContext>,
+        map: &Arc<ClusterMap>,
+        address: &NodeAddress,
+    ) -> Arc<Self> {
+        let retired = CancellationToken::new();
+        let supervisor = Supervisor {
+            context: Arc::clone(context),
+            target: Target::Node {
+                endpoint: Endpoint::from(address),
+                map: Arc::clone(map),
+            },
+            protocol: context.protocol(),
+            sink: None,
+            retired: Some(retired.clone()),
+        };
+        Arc::new(Self {
+            address: address.clone(),
+            wire: supervisor.start_lazily(),
+            retired,
+            is_leaving: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn address(&self) -> &NodeAddress {
+        &self.address
+    }
+
+    pub(super) fn wire(&self) -> &Arc<Wire> {
+        &self.wire
+    }
+
+    /// Whether it has gone from the cluster, or has no slots there any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
+    /// Takes nothing any more. What was not sent fails, for its callers to go elsewhere; what was sent is answered, or
+    /// given up by its deadline.
+    pub(super) fn leave(self: &Arc<Self>, context: &Arc<ClientContext>) {
+        self.is_leaving.store(true, Ordering::Release);
+        let message = format!("{} has no part in the cluster any more", self.address);
+        let outbox = self.wire.outbox();
+        outbox.end(&context.error(ErrorKind::Disconnected, message));
+        if !outbox.is_in_use() {
+            self.retired.cancel();
+            return;
+        }
+        let (node, until) = (Arc::clone(self), context.command_timeout());
+        drop(context.spawn(async move {
+            let began = Instant::now();
+            while node.wire.outbox().is_in_use() && began.elapsed() < until {
+                tokio::time::sleep(GLANCE).await;
+            }
+            node.retired.cancel();
+        }));
+    }
+}

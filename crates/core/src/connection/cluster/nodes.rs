@@ -1,0 +1,136 @@
+//! The nodes that a client has to do with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::ClusterMap;
+use super::goal::Goal;
+use super::node::Node;
+use crate::cluster::{NodeAddress, Slot, Topology};
+use crate::{ClientContext, ReadFrom};
+
+/// What is known of a node's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    Up,
+    Untried,
+    Down,
+}
+
+pub(super) struct Nodes {
+    context: Arc<ClientContext>,
+    map: Arc<ClusterMap>,
+    nodes: Mutex<HashMap<NodeAddress, Arc<Node>>>,
+}
+
+impl Nodes {
+    pub(super) fn new(context: &Arc<ClientContext>, map: &Arc<ClusterMap>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            map: Arc::clone(map),
+            nodes: Mutex::default(),
+        }
+    }
+
+    /// The one at `address`.
+    pub(super) fn at(&self, address: &NodeAddress) -> Arc<Node> {
+        let mut nodes = self.nodes.lock();
+        if let Some(node) = nodes.get(address) {
+            return Arc::clone(node);
+        }
+        let node = Node::start(&self.context, &self.map, address);
+        nodes.insert(address.clone(), Arc::clone(&node));
+        node
+    }
+
+    /// The one for `goal`; `None` if no node is known for it.
+    pub(super) fn choose(&self, goal: Goal, topology: &Topology) -> Option<Arc<Node>> {
+        let address = match goal {
+            Goal::Slot { slot, reads } => {
+                let replica = self.replica(slot, topology).filter(|_| reads);
+                replica.or_else(|| topology.owner(slot))?
+            }
+            Goal::AnyNode => self.any(topology)?,
+        };
+        Some(self.at(address))
+    }
+
+    /// Whether replicas are read from.
+    fn reads_replicas(&self) -> bool {
+        self.context.options().read_from() == ReadFrom::ReplicaPreferred
+    }
+
+    /// One that is there, another one each time.
+    fn replica<'a>(&self, slot: Slot, topology: &'a Topology) -> Option<&'a NodeAddress> {
+        if !self.reads_replicas() {
+            return None;
+        }
+        let replicas = topology.replicas(slot);
+        let first = fastrand::usize(..replicas.len().max(1));
+        let mut others = (0..replicas.len()).map(|step| &replicas[(first + step) % replicas.len()]);
+        others.find(|address| !self.is_down(address))
+    }
+
+    fn is_down(&self, address: &NodeAddress) -> bool {
+        let nodes = self.nodes.lock();
+        nodes.get(address).is_some_and(|node| node.wire().outbox().is_down())
+    }
+
+    /// The same one for a client as long as it is there, and another one for another client.
+    fn any<'a>(&self, topology: &'a Topology) -> Option<&'a NodeAddress> {
+        let masters: Vec<_> = topology.masters().collect();
+        let first = usize::try_from(self.context.client_id().number()).unwrap_or_default();
+        let mut others = (0..masters.len()).map(|step| masters[(first + step) % masters.len()]);
+        let there = others.clone().find(|address| !self.is_down(address));
+        there.or_else(|| others.next())
+    }
+
+    /// The one at `address`, if there is a connection.
+    pub(super) fn connected_at(&self, address: &NodeAddress) -> Option<Arc<Node>> {
+        let nodes = self.nodes.lock();
+        let node = nodes.get(address)?;
+        node.wire().outbox().is_up().then(|| Arc::clone(node))
+    }
+
+    pub(super) fn is_any_down(&self) -> bool {
+        let nodes = self.nodes.lock();
+        nodes.values().any(|node| node.wire().outbox().is_down())
+    }
+
+    /// How likely the one at `address` is to answer; the least is the likeliest.
+    pub(super) fn standing(&self, address: &NodeAddress) -> Standing {
+        let nodes = self.nodes.lock();
+        match nodes.get(address).map(|node| node.wire().outbox()) {
+            Some(outbox) if outbox.is_up() => Standing::Up,
+            Some(outbox) if outbox.is_down() => Standing::Down,
+            Some(_) | None => Standing::Untried,
+        }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Node>> {
+        self.nodes.lock().values().cloned().collect()
+    }
+
+    /// Has those leave that `topology` has no need of.
+    pub(super) fn keep_to(&self, topology: &Topology) {
+        let mut leaving = Vec::new();
+        let reads_replicas = self.reads_replicas();
+        self.nodes.lock().retain(|address, node| {
+            let is_needed = match reads_replicas {
+                true => topology.nodes().any(|node| node == address),
+                false => topology.masters().any(|master| master == address),
+            };
+            if !is_needed {
+                leaving.push(Arc::clone(node));
+            }
+            is_needed
+        });
+        // Not under the lock: it wakes callers.
+        for node in leaving {
+            node.leave(&self.context);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How often a request is taken elsewhere.
+
+use std::time::Duration;
+
+use crate::Backoff;
+
+/// So many redirections in a row are followed at once: what one node says may be news to another.
+const AT_ONCE: u32 = 2;
+/// No cluster that is well says more often that another node has a slot.
+const MOST: u32 = 1_000;
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// What was tried for one request, none of which has run.
+pub(super) struct Tries {
+    redirected: u32,
+    backoff: Backoff,
+}
+
+impl Tries {
+    pub(super) fn new() -> Self {
+        Self {
+            redirected: 0,
+            backoff: Backoff::new(LONGEST_PAUSE),
+        }
+    }
+
+    /// How long to wait before the next try, elsewhere; `None`: there is none.
+    pub(super) fn elsewhere(&mut self) -> Option<Duration> {
+        self.redirected += 1;
+        match self.redirected {
+            0..=AT_ONCE => Some(Duration::ZERO),
+            ..=MOST => Some(self.backoff.next_delay()),
+            _ => None,
+        }
+    }
+
+    /// How long to wait before the next try at the same place.
+    pub(super) fn again(&mut self) -> Duration {
+        self.backoff.next_delay()
+    }
+}

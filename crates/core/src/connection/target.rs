@@ -1,0 +1,39 @@
+//! Which server the connections of a socket's owner go to.
+
+use std::sync::Arc;
+
+use super::cluster::ClusterMap;
+use super::endpoint::Endpoint;
+use crate::ClientContext;
+
+/// Asked at every connect, because the answer may be another one each time.
+#[derive(Clone)]
+pub(super) enum Target {
+    /// The server of the client's URI, or the master that its sentinels name.
+    OfUri,
+    /// One node of a cluster.
+    Node {
+        endpoint: Endpoint,
+        map: Arc<ClusterMap>,
+    },
+    /// Whichever node of a cluster is there.
+    AnyNode(Arc<ClusterMap>),
+}
+
+impl Target {
+    /// For messages.
+    pub(super) fn address(&self, context: &ClientContext) -> String {
+        match self {
+            Self::Node { endpoint, .. } => endpoint.to_string(),
+            Self::OfUri | Self::AnyNode(_) => context.address(),
+        }
+    }
+
+    /// Has whoever knows a cluster look whether it has changed: a connection to it was lost, or could not be made.
+    pub(super) fn doubt(&self) {
+        match self {
+            Self::OfUri => {}
+            Self::Node { map, .. } | Self::AnyNode(map) => map.doubt(),
+        }
+    }
+}

@@ -77,9 +77,9 @@ impl RedisBasicClient {
 
     fn build_pool(&self) -> Result<Pool> {
         let UnderlyingClient::Single(client) = self.context.underlying() else {
-            // The other reason is never seen: no BASIC client is opened then.
-            let message = "a pool of the redis crate asks no sentinels where the master is; \
-                           open a COMMAND client, whose connection follows it";
+            // No BASIC client is opened that has none for another reason.
+            let message = "a pool has connections to one server; open a COMMAND client, whose connection follows the \
+                           sentinels' master, or a cluster's slots";
             return Err(self.context.error(ErrorKind::Unsupported, message));
         };
         let protocol = client.get_connection_info().redis_settings().protocol();

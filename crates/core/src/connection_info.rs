@@ -1,5 +1,7 @@
 //! Our URI and options in the form that the `redis` crate wants.
 
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_read_routing::RandomReplicaStrategy;
 use redis::io::tcp::TcpSettings;
 #[cfg(feature = "tls")]
 use redis::{ClientTlsConfig, TlsCertificates};
@@ -8,9 +10,11 @@ use redis::{
 };
 use socket2::TcpKeepalive;
 
-use crate::{ClientOptions, Error, ErrorKind, RedisTopology, RedisUri, Result};
 #[cfg(feature = "tls")]
-use crate::{VerifyPeer, tls::Material};
+use crate::tls::Material;
+use crate::{
+    ClientOptions, Error, ErrorKind, ReadFrom, RedisTopology, RedisUri, Result, VerifyPeer,
+};
 
 const LIBRARY_NAME: &str = "redis-manager";
 
@@ -43,8 +47,7 @@ pub(crate) fn login(uri: &RedisUri, protocol: ProtocolVersion) -> RedisConnectio
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unsupported`] for Sentinel, which has no one address, for Cluster, which cannot be opened yet, and for
-/// TLS without the feature `tls`; [`ErrorKind::InvalidOptions`] if a file of the option `tls` cannot be used.
+/// [`ErrorKind::Unsupported`] for Sentinel and Cluster, which have no one address, and for TLS without the feature `tls`; [`ErrorKind::InvalidOptions`] if a file of the option `tls` cannot be used.
 pub(crate) fn connection_info(
     uri: &RedisUri,
     options: &ClientOptions,
@@ -60,6 +63,48 @@ pub(crate) fn connection_info(
     Ok(info)
 }
 
+/// The client of the `redis` crate for the cluster that `uri` names. It sends nothing twice, as ours does.
+///
+/// # Errors
+///
+/// As [`connection_info`].
+pub(crate) fn cluster_client(
+    uri: &RedisUri,
+    options: &ClientOptions,
+    protocol: ProtocolVersion,
+) -> Result<ClusterClient> {
+    check_tls(uri, options)?;
+    let mut nodes = Vec::with_capacity(uri.nodes().len());
+    for node in uri.nodes() {
+        let (host, port) = (node.host().to_owned(), node.port());
+        let addr = match uri.is_tls() {
+            false => ConnectionAddr::Tcp(host, port),
+            true => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: uri.verify_peer() == VerifyPeer::None,
+                tls_params: None,
+            },
+        };
+        let info = addr.into_connection_info()?;
+        nodes.push(info.set_redis_settings(login(uri, protocol)));
+    }
+    let mut builder = ClusterClientBuilder::new(nodes)
+        .tcp_settings(tcp_settings(options))
+        .connection_timeout(options.connect_timeout())
+        .retries(0);
+    #[cfg(feature = "tls")]
+    if uri.is_tls() {
+        builder = builder
+            .certs(certificates(&Material::read(options.tls())?))
+            .danger_accept_invalid_hostnames(uri.verify_peer() == VerifyPeer::Ca);
+    }
+    if options.read_from() == ReadFrom::ReplicaPreferred {
+        builder = builder.read_routing_strategy(RandomReplicaStrategy);
+    }
+    Ok(builder.build()?)
+}
+
 fn address(uri: &RedisUri) -> Result<ConnectionAddr> {
     let unsupported = |what: &str| {
         Err(Error::new(
@@ -69,7 +114,7 @@ fn address(uri: &RedisUri) -> Result<ConnectionAddr> {
     };
     match uri.topology() {
         RedisTopology::Sentinel => return unsupported("one server behind a Sentinel URI"),
-        RedisTopology::Cluster => return unsupported("a Cluster URI"),
+        RedisTopology::Cluster => return unsupported("one server behind a Cluster URI"),
         _ => {}
     }
     match (uri.socket(), uri.host(), uri.port()) {
@@ -98,20 +143,24 @@ fn secured(
         insecure: uri.verify_peer() == VerifyPeer::None,
         tls_params: None,
     };
-    let identity = material.identity_pem();
-    let certificates = TlsCertificates {
-        client_tls: identity.map(|(client_cert, client_key)| ClientTlsConfig {
-            client_cert,
-            client_key,
-        }),
-        root_cert: material.ca_pem(),
-    };
-    let mut addr = redis::Client::build_with_tls(info.clone().set_addr(addr), certificates)?
+    let mut addr = redis::Client::build_with_tls(info.clone().set_addr(addr), certificates(&material))?
         .get_connection_info()
         .addr()
         .clone();
     addr.set_danger_accept_invalid_hostnames(uri.verify_peer() == VerifyPeer::Ca);
     Ok(info.set_addr(addr))
+}
+
+#[cfg(feature = "tls")]
+fn certificates(material: &Material) -> TlsCertificates {
+    let identity = material.identity_pem();
+    TlsCertificates {
+        client_tls: identity.map(|(client_cert, client_key)| ClientTlsConfig {
+            client_cert,
+            client_key,
+        }),
+        root_cert: material.ca_pem(),
+    }
 }
 
 #[cfg(not(feature = "tls"))]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use redis::ProtocolVersion;
 
-use crate::connection_info::{check_tls, connection_info};
+use crate::connection_info::{check_tls, cluster_client, connection_info};
 use crate::{ClientOptions, Protocol, RedisTopology, RedisUri, Result};
 
 /// A client of the `redis` crate for the server that a client of ours connects to, for whatever this
@@ -20,6 +20,8 @@ use crate::{ClientOptions, Protocol, RedisTopology, RedisUri, Result};
 pub enum UnderlyingClient {
     /// For one server.
     Single(redis::Client),
+    /// For a cluster. It repeats no command by itself, as the `redis` crate's would otherwise, also those that may have run.
+    Cluster(redis::cluster::ClusterClient),
     /// None: sentinels say where the server is, for each connection anew, and no client of the `redis` crate asks them as
     /// the URI wants. [`RedisBasicClient::ping`](crate::RedisBasicClient::ping) does, and so do the other kinds of client.
     Sentinel,
@@ -38,6 +40,9 @@ impl UnderlyingClient {
             Protocol::Resp3 => ProtocolVersion::RESP3,
             Protocol::Auto | Protocol::Resp2 => ProtocolVersion::RESP2,
         };
+        if uri.topology() == RedisTopology::Cluster {
+            return Ok(Self::Cluster(cluster_client(uri, options, protocol)?));
+        }
         Ok(Self::Single(redis::Client::open(connection_info(
             uri, options, protocol,
         )?)?))
@@ -54,7 +59,7 @@ impl UnderlyingClient {
     pub fn into_single(self) -> Option<redis::Client> {
         match self {
             Self::Single(client) => Some(client),
-            Self::Sentinel | Self::Withheld => None,
+            Self::Cluster(_) | Self::Sentinel | Self::Withheld => None,
         }
     }
 }
@@ -66,6 +71,7 @@ impl fmt::Debug for UnderlyingClient {
                 .debug_tuple("Single")
                 .field(&client.get_connection_info().addr().to_string())
                 .finish(),
+            Self::Cluster(_) => f.write_str("Cluster"),
             Self::Sentinel => f.write_str("Sentinel"),
             Self::Withheld => f.write_str("Withheld"),
         }

@@ -45,7 +45,7 @@ impl ExclusiveConnection {
     ///
     /// What kept it from connecting, within the option `connect_timeout`.
     pub async fn open_async(context: &Arc<ClientContext>) -> Result<Self> {
-        Self::open_to(context, Target::OfUri).await
+        Self::open_to(context, Target::of(context)).await
     }
 
     /// Opens one to `target`.

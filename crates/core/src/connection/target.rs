@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::ClusterMap;
 use super::endpoint::Endpoint;
-use crate::ClientContext;
+use crate::{ClientContext, RedisTopology};
 
 /// Asked at every connect, because the answer may be another one each time.
 #[derive(Clone)]
@@ -21,6 +21,14 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// For a connection to whatever is behind the client's URI.
+    pub(super) fn of(context: &ClientContext) -> Self {
+        match context.uri().topology() {
+            RedisTopology::Cluster => Self::AnyNode(ClusterMap::of(context.uri())),
+            _ => Self::OfUri,
+        }
+    }
+
     /// For messages.
     pub(super) fn address(&self, context: &ClientContext) -> String {
         match self {

@@ -18,7 +18,7 @@ pub(in super::super) struct ClusterMap {
 }
 
 impl ClusterMap {
-    pub(super) fn of(uri: &RedisUri) -> Arc<Self> {
+    pub(in super::super) fn of(uri: &RedisUri) -> Arc<Self> {
         let seed = |node: &RedisNode| NodeAddress::new(node.host(), node.port());
         Arc::new(Self {
             seeds: uri.nodes().iter().map(seed).collect(),

@@ -1,57 +1,65 @@
-//! Where a node of a cluster listens.
+//! Where a node of a cluster is.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A host and a port, as nodes name each other.
+/// The host and port of a node, as the cluster names it. Cheap to clone.
+///
+/// [`Display`](fmt::Display) writes `host:port`, an IPv6 address in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeAddress {
+pub(crate) struct NodeAddress {
     host: Arc<str>,
     port: u16,
 }
 
 impl NodeAddress {
-    pub(crate) fn new(host: impl Into<Arc<str>>, port: u16) -> Self {
+    pub(crate) fn new(host: &str, port: u16) -> Self {
         Self {
             host: host.into(),
             port,
         }
     }
 
-    /// Reads one as redirections write it. A host that is left out is that of `asked`.
-    pub(crate) fn read(text: &str, asked: &Self) -> Option<Self> {
-        // The host may be an IPv6 address without brackets.
-        let (host, port) = text.rsplit_once(':')?;
-        let port = port.parse().ok().filter(|port| *port != 0)?;
-        Some(match host.trim_start_matches('[').trim_end_matches(']') {
-            "" => Self {
-                host: Arc::clone(&asked.host),
-                port,
-            },
-            host => Self::new(host, port),
-        })
-    }
-
-    /// The host name or IP address; IPv6 without brackets.
-    #[must_use]
-    pub fn host(&self) -> &str {
+    /// A host name or an IP address, IPv6 without brackets.
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
-    #[must_use]
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The node that one `asked` names by `host`, which is empty if it does not know its own, and `?` if it does not
+    /// know that of another: `None`.
+    pub(super) fn named(host: &str, port: u16, asked: &Self) -> Option<Self> {
+        match host {
+            "?" => None,
+            _ if port == 0 => None,
+            "" => Some(Self {
+                host: Arc::clone(&asked.host),
+                port,
+            }),
+            _ if host == asked.host() && port == asked.port => Some(asked.clone()),
+            _ => Some(Self::new(host, port)),
+        }
+    }
+
+    /// Reads the `host:port` of a redirection by `asked`, where an IPv6 address has no brackets. `None` if it is none.
+    pub(super) fn redirected(text: &str, asked: &Self) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|_| is_number)?;
+        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        Self::named(bare.unwrap_or(host), port, asked)
     }
 }
 
 impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') {
-            write!(f, "[{host}]:{port}")
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
         } else {
-            write!(f, "{host}:{port}")
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -61,16 +69,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_read_as_redirections_write_it() {
-        let asked = NodeAddress::new("asked", 1);
-        let read = |text| NodeAddress::read(text, &asked).map(|address| address.to_string());
-        assert_eq!(read("10.0.0.1:7000").as_deref(), Some("10.0.0.1:7000"));
-        assert_eq!(read("h.example:7000").as_deref(), Some("h.example:7000"));
-        assert_eq!(read("::1:7000").as_deref(), Some("[::1]:7000"));
-        assert_eq!(read("[::1]:7000").as_deref(), Some("[::1]:7000"));
-        assert_eq!(read(":7000").as_deref(), Some("asked:7000"));
-        for wrong in ["", "h", "h:", "h:0", "h:65536", "h:x"] {
-            assert_eq!(read(wrong), None, "{wrong}");
+    fn a_redirection_names_a_node_by_its_last_colon() {
+        let asked = NodeAddress::new("10.0.0.1", 7_000);
+        for (text, host, port, shown) in [
+            ("127.0.0.1:7001", "127.0.0.1", 7_001, "127.0.0.1:7001"),
+            (
+                "node-2.example:7001",
+                "node-2.example",
+                7_001,
+                "node-2.example:7001",
+            ),
+            ("::1:7000", "::1", 7_000, "[::1]:7000"),
+            ("[::1]:7000", "::1", 7_000, "[::1]:7000"),
+            ("fe80::1:2:7000", "fe80::1:2", 7_000, "[fe80::1:2]:7000"),
+            (":7002", "10.0.0.1", 7_002, "10.0.0.1:7002"),
+        ] {
+            let node = NodeAddress::redirected(text, &asked).unwrap();
+            assert_eq!((node.host(), node.port()), (host, port), "{text}");
+            assert_eq!(node.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_names_no_node_is_none() {
+        let asked = NodeAddress::new("10.0.0.1", 7_000);
+        for text in [
+            "",
+            ":",
+            "host",
+            "host:",
+            "?:7000",
+            "host:0",
+            "host:+1",
+            "host:65536",
+            "host:7000 ",
+        ] {
+            assert_eq!(NodeAddress::redirected(text, &asked), None, "{text}");
         }
     }
 }

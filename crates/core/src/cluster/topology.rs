@@ -1,177 +1,162 @@
 //! Which node has which slots.
 
-use redis::Value;
+mod reading;
+
+use std::fmt;
+use std::sync::Arc;
 
 use super::{NodeAddress, Slot};
-use crate::{Error, ErrorKind, Result};
 
-/// What a node has told of its cluster, and what others have corrected since.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The slots of a cluster and the nodes that have them, as one node told it. Cheap to clone.
+///
+/// It may have gaps: slots that no node has.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Topology {
-    /// In the order of their slots, without overlaps.
-    ranges: Vec<Range>,
+    /// By their slots.
+    ranges: Arc<[Range]>,
+    /// In the order of the lowest slot that each has.
+    masters: Arc<[NodeAddress]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Range {
-    first: Slot,
-    last: Slot,
+    first: u16,
+    last: u16,
+    shard: Arc<Shard>,
+}
+
+/// A master and its replicas.
+#[derive(Debug, PartialEq, Eq)]
+struct Shard {
     master: NodeAddress,
-    replicas: Vec<NodeAddress>,
+    replicas: Box<[NodeAddress]>,
 }
 
 impl Topology {
-    /// Reads what the node at `asked` replied to CLUSTER SLOTS; see <https://redis.io/docs/latest/commands/cluster-slots/>.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Protocol`] if it is no such reply.
-    pub(crate) fn read(reply: &Value, asked: &NodeAddress) -> Result<Self> {
-        let Value::Array(entries) = reply else {
-            return Err(unreadable("it is no array"));
-        };
-        let mut ranges = Vec::with_capacity(entries.len());
-        for entry in entries {
-            ranges.extend(Range::read(entry, asked)?);
+    /// One of these ranges, which are in the order of their slots and do not overlap.
+    fn new(ranges: Vec<Range>) -> Self {
+        let mut joined: Vec<Range> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match joined.last_mut() {
+                Some(before) if before.last + 1 == range.first && before.shard == range.shard => {
+                    before.last = range.last;
+                }
+                _ => joined.push(range),
+            }
         }
-        ranges.sort_by_key(|range: &Range| range.first);
-        Ok(Self { ranges })
+        let mut masters = Vec::new();
+        for range in &joined {
+            if !masters.contains(&range.shard.master) {
+                masters.push(range.shard.master.clone());
+            }
+        }
+        Self {
+            ranges: joined.into(),
+            masters: masters.into(),
+        }
     }
 
-    /// The master that has `slot`, if one is known.
+    /// The node that takes the commands for keys of `slot`. `None` if no node has it.
     pub(crate) fn owner(&self, slot: Slot) -> Option<&NodeAddress> {
-        self.range(slot).map(|range| &range.master)
+        self.shard(slot).map(|shard| &shard.master)
     }
 
-    /// The replicas of the master that has `slot`.
+    /// The nodes that have a copy of `slot`, if any.
     pub(crate) fn replicas(&self, slot: Slot) -> &[NodeAddress] {
-        self.range(slot).map_or(&[], |range| &range.replicas)
+        self.shard(slot).map_or(&[], |shard| &shard.replicas)
     }
 
-    fn range(&self, slot: Slot) -> Option<&Range> {
-        let next = self.ranges.partition_point(|range| range.first <= slot);
-        let range = self.ranges.get(next.checked_sub(1)?)?;
-        (slot <= range.last).then_some(range)
+    /// All nodes that own slots, each once, in the order of the lowest that each has.
+    pub(crate) fn masters(&self) -> &[NodeAddress] {
+        &self.masters
     }
 
-    /// Every node that has slots, in the order of its first one.
-    pub(crate) fn masters(&self) -> impl Iterator<Item = &NodeAddress> {
-        self.ranges.iter().enumerate().filter_map(|(index, range)| {
-            let before = &self.ranges[..index];
-            let is_first = before.iter().all(|other| other.master != range.master);
-            is_first.then_some(&range.master)
+    /// All nodes, each once: the masters, and then the replicas.
+    pub(crate) fn nodes(&self) -> Vec<NodeAddress> {
+        let mut nodes = self.masters.to_vec();
+        let replicas = self.ranges.iter().flat_map(|range| &range.shard.replicas);
+        for replica in replicas {
+            if !nodes.contains(replica) {
+                nodes.push(replica.clone());
+            }
+        }
+        nodes
+    }
+
+    /// Whether `node` is one of its masters or replicas.
+    pub(crate) fn has(&self, node: &NodeAddress) -> bool {
+        let mut shards = self.ranges.iter().map(|range| &range.shard);
+        shards.any(|shard| shard.master == *node || shard.replicas.contains(node))
+    }
+
+    /// Whether every slot has a node.
+    pub(crate) fn is_complete(&self) -> bool {
+        let slots = self.ranges.iter().map(|range| range.last - range.first + 1);
+        slots.sum::<u16>() == Slot::COUNT
+    }
+
+    /// The same, but for `slot`, which `to` has now. The rest is as old as before.
+    pub(crate) fn with_moved(&self, slot: Slot, to: &NodeAddress) -> Self {
+        if self.owner(slot) == Some(to) {
+            return self.clone();
+        }
+        let slot = slot.number();
+        let mut ranges = Vec::with_capacity(self.ranges.len() + 2);
+        let mut add = |first, last, shard: &Arc<Shard>| {
+            if first <= last {
+                let shard = Arc::clone(shard);
+                ranges.push(Range { first, last, shard });
+            }
+        };
+        let shard = self.shard_of(to);
+        let at = self.ranges.partition_point(|range| range.last < slot);
+        let (before, from) = self.ranges.split_at(at);
+        before
+            .iter()
+            .for_each(|it| add(it.first, it.last, &it.shard));
+        let split = from.first().filter(|range| range.first <= slot);
+        if let Some(range) = split
+            && let Some(last) = slot.checked_sub(1)
+        {
+            add(range.first, last, &range.shard);
+        }
+        add(slot, slot, &shard);
+        if let Some(range) = split {
+            add(slot + 1, range.last, &range.shard);
+        }
+        let behind = from.iter().skip(usize::from(split.is_some()));
+        behind.for_each(|it| add(it.first, it.last, &it.shard));
+        Self::new(ranges)
+    }
+
+    fn shard(&self, slot: Slot) -> Option<&Shard> {
+        let at = self
+            .ranges
+            .partition_point(|range| range.last < slot.number());
+        let range = self.ranges.get(at)?;
+        (range.first <= slot.number()).then_some(&range.shard)
+    }
+
+    /// That of `master`, or one of it alone: who its replicas are is not known then.
+    fn shard_of(&self, master: &NodeAddress) -> Arc<Shard> {
+        let mut shards = self.ranges.iter().map(|range| &range.shard);
+        let known = shards.find(|shard| shard.master == *master).cloned();
+        known.unwrap_or_else(|| {
+            Arc::new(Shard {
+                master: master.clone(),
+                replicas: Box::default(),
+            })
         })
     }
+}
 
-    /// Every master and every replica, some of them more than once.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = &NodeAddress> {
-        self.ranges
-            .iter()
-            .flat_map(|range| std::iter::once(&range.master).chain(&range.replicas))
-    }
-
-    /// The same, except that `slot` is with the master at `to`.
-    pub(crate) fn with_moved(&self, slot: Slot, to: NodeAddress) -> Self {
-        let mut ranges = Vec::with_capacity(self.ranges.len() + 2);
-        for range in &self.ranges {
-            if slot < range.first || slot > range.last {
-                ranges.push(range.clone());
-                continue;
-            }
-            if let Some(last) = slot.before().filter(|last| *last >= range.first) {
-                ranges.push(Range {
-                    last,
-                    ..range.clone()
-                });
-            }
-            if let Some(first) = slot.after().filter(|first| *first <= range.last) {
-                ranges.push(Range {
-                    first,
-                    ..range.clone()
-                });
-            }
-        }
-        let known = self.ranges.iter().find(|range| range.master == to);
-        ranges.push(Range {
-            first: slot,
-            last: slot,
-            replicas: known.map(|range| range.replicas.clone()).unwrap_or_default(),
-            master: to,
+impl fmt::Debug for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ranges = self.ranges.iter().map(|range| {
+            let slots = format!("{}-{}", range.first, range.last);
+            let nodes = std::iter::once(&range.shard.master).chain(&range.shard.replicas);
+            (slots, nodes.map(ToString::to_string).collect::<Vec<_>>())
         });
-        ranges.sort_by_key(|range| range.first);
-        Self { ranges }
+        f.debug_map().entries(ranges).finish()
     }
-}
-
-impl Range {
-    /// `None` if nobody knows where its master is.
-    fn read(entry: &Value, asked: &NodeAddress) -> Result<Option<Self>> {
-        let Value::Array(fields) = entry else {
-            return Err(unreadable("an entry is no array"));
-        };
-        let [first, last, nodes @ ..] = fields.as_slice() else {
-            return Err(unreadable("an entry has no slots"));
-        };
-        let (first, last) = (read_slot(first)?, read_slot(last)?);
-        if first > last {
-            return Err(unreadable("the slots of an entry go backwards"));
-        }
-        let [master, replicas @ ..] = nodes else {
-            return Err(unreadable("an entry has no node"));
-        };
-        let Some(master) = read_node(master, asked)? else {
-            return Ok(None);
-        };
-        let mut known = Vec::with_capacity(replicas.len());
-        for replica in replicas {
-            known.extend(read_node(replica, asked)?);
-        }
-        Ok(Some(Self {
-            first,
-            last,
-            master,
-            replicas: known,
-        }))
-    }
-}
-
-fn read_slot(value: &Value) -> Result<Slot> {
-    let number = match value {
-        Value::Int(number) => u16::try_from(*number).ok(),
-        _ => None,
-    };
-    let slot = number.and_then(Slot::new);
-    slot.ok_or_else(|| unreadable("an entry has no slots"))
-}
-
-/// `None` if the node that was asked does not know where it is.
-fn read_node(value: &Value, asked: &NodeAddress) -> Result<Option<NodeAddress>> {
-    let Value::Array(fields) = value else {
-        return Err(unreadable("a node is no array"));
-    };
-    let [host, Value::Int(port), ..] = fields.as_slice() else {
-        return Err(unreadable("a node has no port"));
-    };
-    let Some(port) = u16::try_from(*port).ok().filter(|port| *port != 0) else {
-        return Ok(None);
-    };
-    let host = match host {
-        Value::Nil => "",
-        Value::BulkString(host) => {
-            std::str::from_utf8(host).map_err(|_| unreadable("a host is no text"))?
-        }
-        Value::SimpleString(host) => host,
-        _ => return Err(unreadable("a host is no text")),
-    };
-    Ok(match host {
-        "?" => None,
-        // Whoever is asked knows itself best by the name that was used.
-        "" => Some(NodeAddress::new(asked.host(), port)),
-        host => Some(NodeAddress::new(host, port)),
-    })
-}
-
-fn unreadable(what: &str) -> Error {
-    let message = format!("the reply to CLUSTER SLOTS cannot be read: {what}");
-    Error::new(ErrorKind::Protocol, message)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::{Instant, timeout_at};
 
-use super::super::link::{one, value};
-use super::super::reply::Reply;
+use super::super::link::value;
+use super::super::reply::{Collector, Expected, Reply};
 use super::super::ticket::Ticket;
 use super::goal::Goal;
 use super::node::Node;
@@ -181,17 +181,36 @@ impl<'a> Caller<'a> {
 
     /// Leaves it with a node that is about to get the slot, and has to be told that this is known.
     async fn ask(node: &Arc<Node>, request: Request<'_>, in_flight: InFlight) -> Result<Reply> {
-        let Request::One(cmd) = request else {
-            // It would hold for MULTI alone, and not for what follows.
-            return Self::leave(node, request, in_flight).await;
-        };
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.cmd("ASKING").add_command(cmd.clone());
-        let left = node.wire().put_pipeline(&pipeline, in_flight)?;
-        match Ticket::new(Arc::clone(node.wire()), left).await? {
-            Reply::Each(mut replies) => Ok(Reply::One(replies.pop().unwrap_or(Value::Nil))),
-            reply => Ok(Reply::One(one(reply)?)),
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("ASKING").ignore();
+        match request {
+            Request::One(cmd) => {
+                pipeline.add_command(cmd.clone());
+            }
+            // It holds until EXEC.
+            Request::Transaction(transaction) => {
+                pipeline.cmd("MULTI");
+                for cmd in transaction.cmd_iter() {
+                    pipeline.add_command(cmd.clone());
+                }
+                pipeline.cmd("EXEC");
+            }
         }
+        let left = node.wire().put_pipeline(&pipeline, in_flight)?;
+        let reply = Ticket::new(Arc::clone(node.wire()), left).await?;
+        let Reply::Each(replies) = reply else {
+            return Ok(reply);
+        };
+        let mut replies = replies.into_iter().skip(1);
+        let answer = match request {
+            Request::One(_) => replies.next().map(Reply::One),
+            Request::Transaction(transaction) => {
+                let expected = Expected::Transaction(transaction.len());
+                let collector = Collector::of(expected);
+                collector.and_then(|mut all| replies.find_map(|reply| all.take(reply)))
+            }
+        };
+        Ok(answer.unwrap_or(Reply::One(Value::Nil)))
     }
 }
 
@@ -216,7 +235,7 @@ impl Reply {
     fn redirect(&self, asked: &NodeAddress) -> Option<Redirect> {
         match self {
             Self::One(value) => Redirect::of(value, asked),
-            Self::Aborted(refused) => Redirect::of_transaction(refused, asked),
+            Self::Aborted(refused) => Redirect::of_refused(refused, asked),
             Self::Each(_) => None,
         }
     }

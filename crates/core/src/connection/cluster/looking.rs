@@ -70,7 +70,8 @@ impl Cluster {
     fn likely_first(&self) -> Vec<NodeAddress> {
         let topology = self.map().topology();
         let seeds = self.map().seeds();
-        let mut addresses: Vec<_> = topology.nodes().chain(seeds).cloned().collect();
+        let mut addresses = topology.nodes();
+        addresses.extend_from_slice(seeds);
         fastrand::shuffle(&mut addresses);
         addresses.sort_by_key(|address| self.0.nodes.standing(address));
         addresses.dedup();

@@ -56,7 +56,7 @@ impl ClusterMap {
         self.topology.send_if_modified(|known| {
             let is_news = known.owner(slot) != Some(to);
             if is_news {
-                *known = Arc::new(known.with_moved(slot, to.clone()));
+                *known = Arc::new(known.with_moved(slot, to));
             }
             is_news
         });
@@ -76,11 +76,10 @@ impl ClusterMap {
     /// Any node, another one each time.
     pub(in super::super) fn any_node(&self) -> Option<Endpoint> {
         let topology = self.topology();
-        let known: Vec<_> = topology.masters().collect();
-        let address = match known.len() {
-            0 => self.seeds.get(fastrand::usize(..self.seeds.len().max(1))),
-            count => known.get(fastrand::usize(..count)).copied(),
+        let known = match topology.masters() {
+            [] => &self.seeds,
+            masters => masters,
         };
-        address.map(Endpoint::from)
+        fastrand::choice(known).map(Endpoint::from)
     }
 }

@@ -80,9 +80,9 @@ impl Nodes {
 
     /// The same one for a client as long as it is there, and another one for another client.
     fn any<'a>(&self, topology: &'a Topology) -> Option<&'a NodeAddress> {
-        let masters: Vec<_> = topology.masters().collect();
+        let masters = topology.masters();
         let first = usize::try_from(self.context.client_id().number()).unwrap_or_default();
-        let mut others = (0..masters.len()).map(|step| masters[(first + step) % masters.len()]);
+        let mut others = (0..masters.len()).map(|step| &masters[(first + step) % masters.len()]);
         let there = others.clone().find(|address| !self.is_down(address));
         there.or_else(|| others.next())
     }
@@ -120,8 +120,8 @@ impl Nodes {
         let reads_replicas = self.reads_replicas();
         self.nodes.lock().retain(|address, node| {
             let is_needed = match reads_replicas {
-                true => topology.nodes().any(|node| node == address),
-                false => topology.masters().any(|master| master == address),
+                true => topology.has(address),
+                false => topology.masters().contains(address),
             };
             if !is_needed {
                 leaving.push(Arc::clone(node));

@@ -57,7 +57,7 @@ impl Cluster {
             let message = format!("{address} is no node of a cluster: {}", error.message());
             Error::new(error.kind(), message).with_source(error)
         })?;
-        if topology.masters().next().is_none() {
+        if topology.masters().is_empty() {
             let message = format!("{address} belongs to a cluster in which no node has slots");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }

@@ -12,7 +12,7 @@ use redis_manager_core::{
     ScriptHandle, ScriptRedisClient, Teardown, wait,
 };
 
-use crate::session_pool::SessionPools;
+use crate::session_pool::{Purpose, SessionPools};
 use crate::{RedisAsyncCommands, RedisAsyncSession, RedisCommands, RedisSession};
 
 /// A client that runs commands; PySpigot's `ClientType.COMMAND`.
@@ -31,7 +31,7 @@ pub struct RedisCommandClient(Arc<Inner>);
 struct Inner {
     context: Arc<ClientContext>,
     connection: Connection,
-    sessions: SessionPools,
+    sessions: Arc<SessionPools>,
 }
 
 impl RedisCommandClient {
@@ -139,7 +139,11 @@ impl RedisCommandClient {
         let _share = share.map_err(|error| error.with_command(upper_name(cmd)))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
-            let leased = self.0.sessions.blocking_lease(deadline).await;
+            let leased = self
+                .0
+                .sessions
+                .lease_for(Purpose::BlockingCall, deadline)
+                .await;
             let mut lease = leased.map_err(|error| error.with_command(upper_name(cmd)))?;
             match lease.request_by(cmd, deadline).await {
                 Err(error) if is_tried_again(&error) => {}
@@ -153,7 +157,11 @@ impl RedisCommandClient {
         let _share = share.map_err(|error| error.with_command("pipeline"))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
-            let leased = self.0.sessions.blocking_lease(deadline).await;
+            let leased = self
+                .0
+                .sessions
+                .lease_for(Purpose::BlockingCall, deadline)
+                .await;
             let mut lease = leased.map_err(|error| error.with_command("pipeline"))?;
             match lease.request_pipeline_by(pipeline, deadline).await {
                 Err(error) if is_tried_again(&error) => {}
@@ -200,7 +208,7 @@ impl OpenRedisClient for RedisCommandClient {
         let _pass = script.gate().pass()?;
         let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
         let connection = Connection::open_async(&context, None).await?;
-        let sessions = SessionPools::new(&context);
+        let sessions = SessionPools::new(&context, &connection);
         Ok(Self(Arc::new(Inner {
             context,
             connection,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolConfig, RecycleError, RecycleResult};
-use redis_manager_core::{ClientContext, Deadline, Error, ErrorKind, ExclusiveConnection, Result};
+use redis_manager_core::{
+    ClientContext, Deadline, Error, ErrorKind, ExclusiveConnection, NodeAddress, Result,
+};
 
 /// How long ago a connection must have been used to be asked for a sign of life first.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -18,9 +20,17 @@ pub(crate) type ConnectionPool = Pool<Connections>;
 /// A connection that is out; dropped, it goes back.
 pub(crate) type Pooled = Object<Connections>;
 
-/// Builds a pool of at most `size` connections. Does not connect.
-pub(crate) fn build_pool(context: &Arc<ClientContext>, size: usize) -> Result<ConnectionPool> {
-    Pool::builder(Connections(Arc::clone(context)))
+/// Builds a pool of at most `size` connections, to `node` if the server is a cluster. Does not connect.
+pub(crate) fn build_pool(
+    context: &Arc<ClientContext>,
+    node: Option<&NodeAddress>,
+    size: usize,
+) -> Result<ConnectionPool> {
+    let connections = Connections {
+        context: Arc::clone(context),
+        node: node.cloned(),
+    };
+    Pool::builder(connections)
         .config(PoolConfig::new(size))
         .runtime(Runtime::Tokio1)
         .build()
@@ -32,14 +42,20 @@ pub(crate) fn build_pool(context: &Arc<ClientContext>, size: usize) -> Result<Co
 }
 
 /// Makes the connections of a pool, and decides whether one is used again.
-pub(crate) struct Connections(Arc<ClientContext>);
+pub(crate) struct Connections {
+    context: Arc<ClientContext>,
+    node: Option<NodeAddress>,
+}
 
 impl Manager for Connections {
     type Type = ExclusiveConnection;
     type Error = Error;
 
     async fn create(&self) -> Result<ExclusiveConnection> {
-        ExclusiveConnection::open_async(&self.0).await
+        match &self.node {
+            None => ExclusiveConnection::open_async(&self.context).await,
+            Some(node) => ExclusiveConnection::open_at(&self.context, node).await,
+        }
     }
 
     async fn recycle(

@@ -9,6 +9,7 @@ use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Re
 
 use crate::condition::Condition;
 use crate::connection_pool::Pooled;
+use crate::roaming::{Keys, Roaming};
 
 pub(crate) struct Lease {
     context: Arc<ClientContext>,
@@ -16,6 +17,8 @@ pub(crate) struct Lease {
     condition: Condition,
     /// Its place among the sessions that the script may have.
     share: Share,
+    /// How it goes from node to node, if the server is a cluster.
+    roaming: Option<Box<Roaming>>,
 }
 
 impl Lease {
@@ -25,6 +28,18 @@ impl Lease {
             connection: Some(connection),
             condition: Condition::default(),
             share: Share::default(),
+            roaming: None,
+        }
+    }
+
+    /// One in a cluster, without a connection so far.
+    pub(crate) fn roaming(context: &Arc<ClientContext>, roaming: Roaming) -> Self {
+        Self {
+            context: Arc::clone(context),
+            connection: None,
+            condition: Condition::default(),
+            share: Share::default(),
+            roaming: Some(Box::new(roaming)),
         }
     }
 
@@ -46,10 +61,21 @@ impl Lease {
         } else {
             effect
         };
-        let deadline = self.extended(deadline, blocking);
+        let until = self.extended(deadline, blocking);
+        if let Some(roaming) = &mut self.roaming {
+            // Boxed, because it is large and most have none.
+            let requesting = roaming.request(
+                &mut self.connection,
+                &mut self.condition,
+                cmd,
+                effect,
+                (deadline, until),
+            );
+            return Box::pin(requesting).await;
+        }
         let connection = self.connection.as_ref().ok_or_else(unleased)?;
         self.condition.sent();
-        let reply = connection.request_async(cmd, deadline).await;
+        let reply = connection.request_async(cmd, until).await;
         if reply.is_ok() {
             self.condition.answered([effect]);
         }
@@ -79,6 +105,13 @@ impl Lease {
         if pipeline.is_transaction() {
             effects.insert(0, SessionEffect::BeginsTransaction);
             effects.push(SessionEffect::EndsTransaction);
+        }
+        if let Some(roaming) = &mut self.roaming
+            && self.condition.is_clean()
+        {
+            let moving =
+                roaming.go_with(&mut self.connection, Keys::OfPipeline(pipeline), deadline);
+            Box::pin(moving).await?;
         }
         let deadline = self.extended(deadline, blocking);
         let connection = self.connection.as_ref().ok_or_else(unleased)?;
@@ -150,12 +183,17 @@ impl Lease {
 
     pub(crate) fn is_open(&self) -> bool {
         let connection = self.connection.as_ref();
-        connection.is_some_and(|connection| connection.is_open()) && !self.context.is_closed()
+        let is_open = match &self.roaming {
+            // It takes another one when it needs it.
+            Some(_) if self.condition.is_clean() => true,
+            _ => connection.is_some_and(|connection| connection.is_open()),
+        };
+        is_open && !self.context.is_closed()
     }
 }
 
-/// Never seen: the connection leaves only when the lease ends.
-fn unleased() -> Error {
+/// Never seen: the connection leaves only when the lease ends, or for another one.
+pub(crate) fn unleased() -> Error {
     Error::new(ErrorKind::Internal, "the session has no connection")
         .with_delivery(Delivery::NotSent)
 }

@@ -24,6 +24,8 @@ mod commands;
 mod condition;
 mod connection_pool;
 mod lease;
+mod node_pools;
+mod roaming;
 mod session;
 mod session_pool;
 

@@ -1,44 +1,55 @@
 //! The connections behind sessions and blocking commands.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{PoolError, TimeoutType, Timeouts};
 use redis_manager_core::{
-    Backoff, ClientContext, Deadline, Delivery, Error, ErrorKind, LimitName, PoolSnapshot, Result,
-    Share,
+    Backoff, ClientContext, Connection, Deadline, Delivery, Error, ErrorKind, LimitName,
+    NodeAddress, PoolSnapshot, Result, Share,
 };
 use tokio::sync::Semaphore;
 
-use crate::connection_pool::{ConnectionPool, build_pool};
+use crate::connection_pool::{ConnectionPool, Pooled};
 use crate::lease::Lease;
+use crate::node_pools::NodePools;
+use crate::roaming::Roaming;
 
-/// Two pools with a cap each, so that blocking commands never starve sessions.
+/// Two sorts with a cap each, so that blocking commands never starve sessions.
 pub(crate) struct SessionPools {
     context: Arc<ClientContext>,
+    /// If the server is a cluster: who knows which node has what.
+    cluster: Option<Connection>,
     /// A place for each who waits for a connection.
     waiting: Semaphore,
-    /// Made when they are needed: most clients never do.
-    sessions: OnceLock<ConnectionPool>,
-    blocking: OnceLock<ConnectionPool>,
+    sessions: NodePools,
+    blocking: NodePools,
+}
+
+/// What a connection is taken for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    Session,
+    BlockingCall,
 }
 
 impl SessionPools {
-    pub(crate) fn new(context: &Arc<ClientContext>) -> Self {
-        let places = context.options().request_queue_size();
-        Self {
+    pub(crate) fn new(context: &Arc<ClientContext>, connection: &Connection) -> Arc<Self> {
+        let options = context.options();
+        let places = options.request_queue_size();
+        Arc::new(Self {
             context: Arc::clone(context),
+            cluster: connection.is_to_cluster().then(|| connection.clone()),
             waiting: Semaphore::new(places.min(Semaphore::MAX_PERMITS)),
-            sessions: OnceLock::new(),
-            blocking: OnceLock::new(),
-        }
+            sessions: NodePools::new(options.session_pool_size(), "session_pool_size"),
+            blocking: NodePools::new(options.blocking_pool_size(), "blocking_pool_size"),
+        })
     }
 
-    pub(crate) async fn lease(&self) -> Result<Lease> {
+    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease> {
         let share = self.share(LimitName::Sessions)?;
-        let size = self.context.options().session_pool_size();
         let deadline = Deadline::after(self.context.command_timeout());
-        let leased = self.lease_from(&self.sessions, size, "session_pool_size", deadline);
+        let leased = self.lease_for(Purpose::Session, deadline);
         Ok(leased.await?.with_share(share))
     }
 
@@ -49,37 +60,47 @@ impl SessionPools {
         share.map_err(|error| error.with_client(self.context.client_id()))
     }
 
-    pub(crate) async fn blocking_lease(&self, deadline: Deadline) -> Result<Lease> {
-        let size = self.context.options().blocking_pool_size();
-        self.lease_from(&self.blocking, size, "blocking_pool_size", deadline)
-            .await
-    }
-
-    async fn lease_from(
-        &self,
-        pool: &OnceLock<ConnectionPool>,
-        size: usize,
-        option: &'static str,
+    /// In a cluster it is one that goes where its commands' keys are, and has a connection from its first command on.
+    pub(crate) async fn lease_for(
+        self: &Arc<Self>,
+        purpose: Purpose,
         deadline: Deadline,
     ) -> Result<Lease> {
-        let context = Arc::clone(&self.context);
-        let pool = match pool.get() {
-            Some(pool) => pool.clone(),
-            None => {
-                let new = build_pool(&context, size)?;
-                pool.get_or_init(|| new).clone()
-            }
+        if let Some(connection) = &self.cluster {
+            let roaming = Roaming::new(connection, self, purpose);
+            return Ok(Lease::roaming(&self.context, roaming));
+        }
+        let connection = self.connection(purpose, None, deadline).await?;
+        Ok(Lease::new(&self.context, connection))
+    }
+
+    /// A connection to `node`, if the server is a cluster, or else to the server.
+    pub(crate) async fn connection(
+        &self,
+        purpose: Purpose,
+        node: Option<&NodeAddress>,
+        deadline: Deadline,
+    ) -> Result<Pooled> {
+        let pools = match purpose {
+            Purpose::Session => &self.sessions,
+            Purpose::BlockingCall => &self.blocking,
         };
+        let context = Arc::clone(&self.context);
+        let (pool, option) = (pools.at(&context, node)?, pools.option());
         let _place = self.waiting.try_acquire().map_err(|_| {
             let limit = context.options().request_queue_size();
             let message = format!("too much waits; the option request_queue_size allows {limit}");
             let full = context.error(ErrorKind::QueueFull, message);
             full.with_delivery(Delivery::NotSent)
         })?;
+        let stays = node.is_none();
         // On our runtime, where the connection's task is to live.
-        let leased = self
-            .context
-            .run_admitted(async move { lease(&context, &pool, option, deadline).await });
+        let leased = self.context.run_admitted(async move {
+            match stays {
+                true => lease(&context, &pool, option, deadline).await,
+                false => try_to_lease(&context, &pool, option, deadline).await,
+            }
+        });
         leased
             .await
             .map_err(|error| error.with_delivery(Delivery::NotSent))
@@ -87,25 +108,35 @@ impl SessionPools {
 
     /// The connections for sessions, and those for blocking commands.
     pub(crate) fn snapshot(&self) -> (PoolSnapshot, PoolSnapshot) {
-        let of = |pool: &OnceLock<ConnectionPool>| {
-            let Some(pool) = pool.get() else {
-                return PoolSnapshot::default();
-            };
-            let status = pool.status();
-            let out = status.size.saturating_sub(status.available);
-            PoolSnapshot::new(out, status.available, status.waiting)
-        };
-        (of(&self.sessions), of(&self.blocking))
+        (self.sessions.snapshot(), self.blocking.snapshot())
     }
 
     /// Hands out nothing any more; the connections end with the client's tasks.
     pub(crate) fn close(&self) {
-        for pool in [&self.sessions, &self.blocking] {
-            if let Some(pool) = pool.get() {
-                pool.close();
-            }
-        }
+        self.sessions.close();
+        self.blocking.close();
     }
+}
+
+/// Waits for a connection, or tries once to make one, until `deadline`: the node may be the wrong one by now.
+async fn try_to_lease(
+    context: &ClientContext,
+    pool: &ConnectionPool,
+    option: &str,
+    deadline: Deadline,
+) -> Result<Pooled> {
+    let left = deadline.remaining();
+    let timeouts = Timeouts {
+        wait: left,
+        create: left,
+        recycle: left,
+    };
+    pool.timeout_get(&timeouts)
+        .await
+        .map_err(|error| match error {
+            PoolError::Backend(cause) => cause,
+            other => pool_error(context, option, deadline, &other),
+        })
 }
 
 /// Waits for a connection, or makes one, until `deadline`.
@@ -114,7 +145,7 @@ async fn lease(
     pool: &ConnectionPool,
     option: &str,
     deadline: Deadline,
-) -> Result<Lease> {
+) -> Result<Pooled> {
     let mut backoff = Backoff::new(context.options().reconnect_delay());
     let mut failure = None;
     loop {
@@ -129,7 +160,7 @@ async fn lease(
             recycle: left,
         };
         failure = match pool.timeout_get(&timeouts).await {
-            Ok(connection) => return Ok(Lease::new(context, connection)),
+            Ok(connection) => return Ok(connection),
             Err(PoolError::Backend(cause)) if !context.queues_after(&cause) => return Err(cause),
             Err(PoolError::Backend(cause)) => Some(cause),
             Err(error) => return Err(pool_error(context, option, deadline, &error)),

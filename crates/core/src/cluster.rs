@@ -6,7 +6,7 @@ mod redirect;
 mod slot;
 mod topology;
 
-pub(crate) use node_address::NodeAddress;
+pub use node_address::NodeAddress;
 pub(crate) use redirect::Redirect;
 pub(crate) use slot::Slot;
 pub(crate) use topology::Topology;

@@ -35,6 +35,7 @@ mod ticket;
 #[cfg(feature = "tls")]
 mod tls_socket;
 mod verdict;
+mod whereabouts;
 mod wire;
 
 use std::fmt;
@@ -62,6 +63,7 @@ pub use exclusive::ExclusiveConnection;
 pub use push_sink::PushSink;
 pub(crate) use request::cut_off;
 pub(crate) use sentinel::{SentinelSet, SentinelSets, SentinelUse};
+pub use whereabouts::Detour;
 
 /// The one connection of a client, shared by all its calls.
 ///
@@ -270,7 +272,9 @@ impl Connection {
             }
         };
         if let Some(guard) = self.context.guard() {
-            return self.request_guarded_pipeline(sockets, guard, pipeline).await;
+            return self
+                .request_guarded_pipeline(sockets, guard, pipeline)
+                .await;
         }
         let deadline = Deadline::after(self.context.command_timeout());
         self.send_pipeline(sockets, pipeline, deadline).await

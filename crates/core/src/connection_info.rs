@@ -143,10 +143,11 @@ fn secured(
         insecure: uri.verify_peer() == VerifyPeer::None,
         tls_params: None,
     };
-    let mut addr = redis::Client::build_with_tls(info.clone().set_addr(addr), certificates(&material))?
-        .get_connection_info()
-        .addr()
-        .clone();
+    let mut addr =
+        redis::Client::build_with_tls(info.clone().set_addr(addr), certificates(&material))?
+            .get_connection_info()
+            .addr()
+            .clone();
     addr.set_danger_accept_invalid_hostnames(uri.verify_peer() == VerifyPeer::Ca);
     Ok(info.set_addr(addr))
 }

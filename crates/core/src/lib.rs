@@ -66,7 +66,8 @@ pub use client_snapshot::{
 };
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
-pub use connection::{Backoff, Confirmation, Connection, ExclusiveConnection, PushSink};
+pub use cluster::NodeAddress;
+pub use connection::{Backoff, Confirmation, Connection, Detour, ExclusiveConnection, PushSink};
 pub use credentials::{Credentials, CredentialsProvider, CredentialsRotation, RotatingCredentials};
 pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};

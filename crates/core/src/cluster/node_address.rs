@@ -7,7 +7,7 @@ use std::sync::Arc;
 ///
 /// [`Display`](fmt::Display) writes `host:port`, an IPv6 address in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct NodeAddress {
+pub struct NodeAddress {
     host: Arc<str>,
     port: u16,
 }
@@ -21,11 +21,14 @@ impl NodeAddress {
     }
 
     /// A host name or an IP address, IPv6 without brackets.
-    pub(crate) fn host(&self) -> &str {
+    #[must_use]
+    pub fn host(&self) -> &str {
         &self.host
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port of its clients, 1–65535.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 

@@ -56,7 +56,9 @@ impl Cluster {
     /// The protocol that is spoken, as far as there is a socket.
     pub(super) fn protocol(&self) -> Option<ProtocolVersion> {
         let nodes = self.0.nodes.all();
-        nodes.iter().find_map(|node| node.wire().outbox().protocol())
+        nodes
+            .iter()
+            .find_map(|node| node.wire().outbox().protocol())
     }
 
     /// What waits to be sent, to all nodes.

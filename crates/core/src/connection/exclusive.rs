@@ -8,6 +8,7 @@ use redis::{Cmd, Pipeline, Value};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::busy_poll::BusyPoll;
+use super::cluster::ClusterMap;
 use super::driver::Driver;
 use super::endpoint::Endpoint;
 use super::has_no_reply;
@@ -19,6 +20,7 @@ use super::supervisor::{Served, greet_in_time};
 use super::target::Target;
 use super::ticket::Ticket;
 use super::wire::Wire;
+use crate::cluster::NodeAddress;
 use crate::credentials::Announcements;
 use crate::namespace::{Guard, QueuedReplies};
 use crate::route::upper_name;
@@ -46,6 +48,17 @@ impl ExclusiveConnection {
     /// What kept it from connecting, within the option `connect_timeout`.
     pub async fn open_async(context: &Arc<ClientContext>) -> Result<Self> {
         Self::open_to(context, Target::of(context)).await
+    }
+
+    /// Opens one to the node at `node` of a cluster. Must be polled on the client's I/O runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_async`](Self::open_async).
+    pub async fn open_at(context: &Arc<ClientContext>, node: &NodeAddress) -> Result<Self> {
+        let map = ClusterMap::of(context.uri());
+        let endpoint = Endpoint::from(node);
+        Self::open_to(context, Target::Node { endpoint, map }).await
     }
 
     /// Opens one to `target`.

@@ -10,7 +10,8 @@ use crate::{Deadline, Error, Result};
 impl Connection {
     pub(super) async fn request_in(&self, cluster: &Cluster, cmd: &Cmd) -> Result<Value> {
         let request = async {
-            let caller = self.caller(cluster).await?;
+            let deadline = Deadline::after(self.context.command_timeout());
+            let caller = self.caller(cluster, deadline).await?;
             let Some(guard) = self.context.guard() else {
                 return caller.request(cmd).await;
             };
@@ -33,7 +34,8 @@ impl Connection {
         pipeline: &Pipeline,
     ) -> Result<Vec<Value>> {
         let request = async {
-            let caller = self.caller(cluster).await?;
+            let deadline = Deadline::after(self.context.command_timeout());
+            let caller = self.caller(cluster, deadline).await?;
             let Some(guard) = self.context.guard() else {
                 return caller.request_pipeline(pipeline).await;
             };
@@ -49,11 +51,15 @@ impl Connection {
     }
 
     /// For one call, whose guard knows the server's commands.
-    async fn caller<'a>(&'a self, cluster: &'a Cluster) -> Result<Caller<'a>> {
+    pub(super) async fn caller<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        deadline: Deadline,
+    ) -> Result<Caller<'a>> {
         let caller = Caller {
             cluster,
             client: &self.context,
-            deadline: Deadline::after(self.context.command_timeout()),
+            deadline,
         };
         if let Some(guard) = self.context.guard()
             && guard.needs_table()

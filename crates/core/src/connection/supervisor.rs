@@ -180,7 +180,8 @@ impl Supervisor {
     }
 
     fn lost(&self, endpoint: Option<&Endpoint>, reason: &str) -> Error {
-        let address = endpoint.map_or_else(|| self.target.address(&self.context), Endpoint::to_string);
+        let address =
+            endpoint.map_or_else(|| self.target.address(&self.context), Endpoint::to_string);
         let message = format!("the connection to {address} was lost: {reason}");
         self.context.error(ErrorKind::Disconnected, message)
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReadFrom, ReplayFilter, Secret, SocketOptions,
-    TlsOptions, duration,
+    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReadFrom, ReplayFilter, Secret,
+    SocketOptions, TlsOptions, duration,
 };
 use crate::credentials::CredentialsSource;
 use crate::{CredentialsProvider, Error, Result};

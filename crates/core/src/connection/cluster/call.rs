@@ -59,10 +59,19 @@ impl<'a> Caller<'a> {
                     Some(at) => timeout_at(at, changed).await.is_ok(),
                     None => changed.await.is_ok(),
                 };
-                if in_time { Ok(()) } else { Err(nowhere(goal, until)) }
+                if in_time {
+                    Ok(())
+                } else {
+                    Err(nowhere(goal, until))
+                }
             })
             .await?;
         }
+    }
+
+    /// Where that node is.
+    pub(in super::super) async fn any_address(self) -> Result<NodeAddress> {
+        Ok(self.node_for(Goal::AnyNode).await?.address().clone())
     }
 
     /// Waits on our own runtime, whose clock bounds it.
@@ -220,7 +229,10 @@ fn nowhere(goal: Goal, deadline: Deadline) -> Error {
         Goal::Slot { slot, .. } => format!("no node of the cluster has slot {slot}"),
     };
     let timeout = deadline.timeout().unwrap_or_default();
-    Error::new(ErrorKind::Timeout, format!("{what}; not sent within {timeout:?}"))
+    Error::new(
+        ErrorKind::Timeout,
+        format!("{what}; not sent within {timeout:?}"),
+    )
 }
 
 /// Whether `error` means that the request, which was not sent, is to be left with another node than `node`.

@@ -52,7 +52,7 @@ impl ClusterMap {
     }
 
     /// A node says that `slot` is with another one.
-    pub(super) fn moved(&self, slot: Slot, to: &NodeAddress) {
+    pub(in super::super) fn moved(&self, slot: Slot, to: &NodeAddress) {
         self.topology.send_if_modified(|known| {
             let is_news = known.owner(slot) != Some(to);
             if is_news {

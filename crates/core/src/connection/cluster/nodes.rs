@@ -75,7 +75,9 @@ impl Nodes {
 
     fn is_down(&self, address: &NodeAddress) -> bool {
         let nodes = self.nodes.lock();
-        nodes.get(address).is_some_and(|node| node.wire().outbox().is_down())
+        nodes
+            .get(address)
+            .is_some_and(|node| node.wire().outbox().is_down())
     }
 
     /// The same one for a client as long as it is there, and another one for another client.

@@ -6,14 +6,14 @@ use redis::cmd;
 
 use super::super::endpoint::Endpoint;
 use super::super::exclusive::ExclusiveConnection;
+use super::super::link::one;
 use super::super::progress::Progress;
 use super::super::supervisor::in_time;
 use super::super::target::Target;
 use super::super::ticket::Ticket;
-use super::super::link::one;
 use super::goal::Goal;
-use super::{Caller, Cluster};
 use super::looking::read;
+use super::{Caller, Cluster};
 use crate::cluster::NodeAddress;
 use crate::namespace::CommandTable;
 use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
@@ -62,10 +62,8 @@ impl Cluster {
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         self.learn(topology);
-        self.learn_commands(async {
-            connection.ask_async(&cmd("COMMAND"), deadline).await
-        })
-        .await?;
+        self.learn_commands(async { connection.ask_async(&cmd("COMMAND"), deadline).await })
+            .await?;
         Ok(())
     }
 
@@ -104,10 +102,13 @@ impl<'a> Caller<'a> {
             return Ok(table);
         }
         let node = self.node_for(Goal::AnyNode).await?;
-        let (cluster, client, deadline) = (self.cluster.clone(), self.client.clone(), self.deadline);
+        let (cluster, client, deadline) =
+            (self.cluster.clone(), self.client.clone(), self.deadline);
         self.wait(async move {
             let asking = async {
-                let left = node.wire().put(&cmd("COMMAND"), client.admit_until(deadline)?)?;
+                let left = node
+                    .wire()
+                    .put(&cmd("COMMAND"), client.admit_until(deadline)?)?;
                 one(Ticket::new(node.wire().clone(), left).await?)
             };
             cluster.learn_commands(asking).await

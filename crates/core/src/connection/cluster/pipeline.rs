@@ -9,8 +9,15 @@ use super::goal::Goal;
 use crate::Result;
 
 impl Caller<'_> {
-    pub(in super::super) async fn request_pipeline(self, pipeline: &Pipeline) -> Result<Vec<Value>> {
+    pub(in super::super) async fn request_pipeline(
+        self,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>> {
         let goal = Goal::AnyNode;
-        all(self.call(Request::Transaction(pipeline), goal).await?, pipeline.len()).await
+        all(
+            self.call(Request::Transaction(pipeline), goal).await?,
+            pipeline.len(),
+        )
+        .await
     }
 }

@@ -1,0 +1,206 @@
+//! How a session, or a blocking call, goes from node to node of a cluster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis_manager_core::redis::{self, Cmd, Pipeline, Value};
+use redis_manager_core::route::SessionEffect;
+use redis_manager_core::{
+    Backoff, ClientContext, Connection, Deadline, Delivery, Detour, Error, ErrorKind, NodeAddress,
+    Result,
+};
+
+use crate::condition::Condition;
+use crate::connection_pool::Pooled;
+use crate::lease::unleased;
+use crate::session_pool::{Purpose, SessionPools};
+
+/// The longest pause before a command that was not run is tried once more.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// It takes a connection to the node that has the keys of its next command, for as long as nothing of its user is left
+/// on the one that it has.
+pub(crate) struct Roaming {
+    /// Who knows which node has what.
+    connection: Connection,
+    pools: Arc<SessionPools>,
+    purpose: Purpose,
+    /// Where it is.
+    node: Option<NodeAddress>,
+}
+
+/// What decides where to go.
+#[derive(Clone, Copy)]
+pub(crate) enum Keys<'a> {
+    OfCommand(&'a Cmd),
+    /// Of the first of its commands that has any.
+    OfPipeline(&'a Pipeline),
+}
+
+impl Roaming {
+    pub(crate) fn new(
+        connection: &Connection,
+        pools: &Arc<SessionPools>,
+        purpose: Purpose,
+    ) -> Self {
+        Self {
+            connection: connection.clone(),
+            pools: Arc::clone(pools),
+            purpose,
+            node: None,
+        }
+    }
+
+    fn context(&self) -> &Arc<ClientContext> {
+        self.connection.client_context()
+    }
+
+    /// Sends `cmd`, which has `effect`, by the first of the deadlines, and completes with its reply, by the second. It
+    /// is sent again, perhaps elsewhere, if a node says that it has not run it.
+    pub(crate) async fn request(
+        &mut self,
+        held: &mut Option<Pooled>,
+        condition: &mut Condition,
+        cmd: &Cmd,
+        effect: SessionEffect,
+        (deadline, until): (Deadline, Deadline),
+    ) -> Result<Value> {
+        let mut backoff = Backoff::new(LONGEST_PAUSE);
+        loop {
+            let may_go = condition.is_clean();
+            if may_go {
+                self.go_with(held, Keys::OfCommand(cmd), deadline).await?;
+            }
+            let mut reply = self
+                .request_here(held, condition, cmd, effect, until)
+                .await?;
+            loop {
+                let Some(detour) = self.detour(&reply).filter(|_| may_go) else {
+                    return Ok(reply);
+                };
+                // It was not run, and so had no effect.
+                *condition = Condition::default();
+                match detour {
+                    Detour::LookAgain => break,
+                    Detour::Ask(node) => {
+                        self.go_to(held, Some(node), deadline).await?;
+                        let asking = redis::cmd("ASKING");
+                        self.request_here(held, condition, &asking, SessionEffect::None, until)
+                            .await?
+                            .extract_error()?;
+                        reply = self
+                            .request_here(held, condition, cmd, effect, until)
+                            .await?;
+                    }
+                }
+            }
+            if !self.pause(backoff.next_delay(), deadline).await? {
+                return Ok(reply);
+            }
+        }
+    }
+
+    async fn request_here(
+        &self,
+        held: &Option<Pooled>,
+        condition: &mut Condition,
+        cmd: &Cmd,
+        effect: SessionEffect,
+        until: Deadline,
+    ) -> Result<Value> {
+        let connection = held.as_ref().ok_or_else(unleased)?;
+        condition.sent();
+        let reply = connection.request_async(cmd, until).await;
+        match &reply {
+            Ok(_) => condition.answered([effect]),
+            Err(_) => self.connection.doubt(),
+        }
+        reply
+    }
+
+    fn detour(&self, reply: &Value) -> Option<Detour> {
+        self.connection.detour(reply, self.node.as_ref()?)
+    }
+
+    /// Goes to the node that has `keys`, or tries to, until `deadline`.
+    pub(crate) async fn go_with(
+        &mut self,
+        held: &mut Option<Pooled>,
+        keys: Keys<'_>,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let mut backoff = Backoff::new(LONGEST_PAUSE);
+        loop {
+            let node = match keys {
+                Keys::OfCommand(cmd) => self.connection.node_of(cmd, deadline).await?,
+                Keys::OfPipeline(all) => self.connection.node_of_pipeline(all, deadline).await?,
+            };
+            match self.go_to(held, node, deadline).await {
+                Err(error) if self.is_tried_again(&error) => {
+                    if !self.pause(backoff.next_delay(), deadline).await? {
+                        return Err(error);
+                    }
+                }
+                gone => return gone,
+            }
+        }
+    }
+
+    /// Whether another node, or the same one a little later, may be reached after `error`.
+    fn is_tried_again(&self, error: &Error) -> bool {
+        let is_unreachable = matches!(
+            error.kind(),
+            ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout
+        );
+        is_unreachable && self.context().queues_after(error)
+    }
+
+    /// Takes a connection to `node`; `None`: any will do, and so does the one that it has.
+    async fn go_to(
+        &mut self,
+        held: &mut Option<Pooled>,
+        node: Option<NodeAddress>,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let is_open = held.as_ref().is_some_and(|connection| connection.is_open());
+        if is_open && (node.is_none() || node == self.node) {
+            return Ok(());
+        }
+        let node = match node {
+            Some(node) => node,
+            None => self
+                .connection
+                .any_node(deadline)
+                .await?
+                .ok_or_else(unleased)?,
+        };
+        // Back to its pool, first of all: whoever waits for another one holds none.
+        drop(held.take());
+        let taken = self.pools.connection(self.purpose, Some(&node), deadline);
+        match taken.await {
+            Ok(connection) => {
+                *held = Some(connection);
+                self.node = Some(node);
+                Ok(())
+            }
+            Err(error) => {
+                self.connection.doubt();
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for `pause`. Returns whether there is time left then.
+    async fn pause(&self, pause: Duration, deadline: Deadline) -> Result<bool> {
+        if deadline.remaining().is_some_and(|left| left <= pause) {
+            return Ok(false);
+        }
+        let waiting = self.context().run_admitted(async move {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        });
+        let waited = waiting.await;
+        waited.map_err(|error| error.with_delivery(Delivery::NotSent))?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,102 @@
+//! Where in a cluster something is, for who has connections of its own there.
+
+use redis::{Cmd, Pipeline, Value};
+
+use super::Connection;
+use super::link::Link;
+use crate::cluster::{NodeAddress, Redirect};
+use crate::{Deadline, Result};
+
+/// What a node has answered that is not the one to run a command, and has not run it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detour {
+    /// Whoever looks again where the keys are finds another node, or the same one in a better state.
+    LookAgain,
+    /// This once the command is to go to this node, after ASKING.
+    Ask(NodeAddress),
+}
+
+impl Connection {
+    /// Whether it is to a cluster.
+    #[must_use]
+    pub fn is_to_cluster(&self) -> bool {
+        matches!(self.link, Link::Cluster(_))
+    }
+
+    /// The node of the cluster that the keys of `cmd` are with. `None` if it has no keys, or if there is no cluster.
+    ///
+    /// # Errors
+    ///
+    /// What kept the nodes from saying so, until `deadline`; [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the
+    /// script may not send it.
+    pub async fn node_of(&self, cmd: &Cmd, deadline: Deadline) -> Result<Option<NodeAddress>> {
+        let Link::Cluster(cluster) = &self.link else {
+            return Ok(None);
+        };
+        let caller = self.caller(cluster, deadline).await?;
+        let Some((guard, prefix)) = self.context.guard().and_then(|it| Some((it, it.prefix()?)))
+        else {
+            return caller.address_of(cmd).await;
+        };
+        let mapped = guard.map(cmd)?;
+        caller.address_of(&mapped.form.into_cmd(prefix, cmd)).await
+    }
+
+    /// The same for the first command of `pipeline` that has keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`node_of`](Self::node_of).
+    pub async fn node_of_pipeline(
+        &self,
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<Option<NodeAddress>> {
+        for cmd in pipeline.cmd_iter() {
+            let node = self.node_of(cmd, deadline).await?;
+            if node.is_some() {
+                return Ok(node);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Some node of the cluster, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`node_of`](Self::node_of).
+    pub async fn any_node(&self, deadline: Deadline) -> Result<Option<NodeAddress>> {
+        let Link::Cluster(cluster) = &self.link else {
+            return Ok(None);
+        };
+        let caller = self.caller(cluster, deadline).await?;
+        Ok(Some(caller.any_address().await?))
+    }
+
+    /// Takes note of `reply`, which the node at `asked` gave, if it is none and the command was not run.
+    #[must_use]
+    pub fn detour(&self, reply: &Value, asked: &NodeAddress) -> Option<Detour> {
+        let Link::Cluster(cluster) = &self.link else {
+            return None;
+        };
+        Some(match Redirect::of(reply, asked)? {
+            Redirect::Moved { slot, to } => {
+                cluster.map().moved(slot, &to);
+                Detour::LookAgain
+            }
+            Redirect::Ask { to, .. } => Detour::Ask(to),
+            Redirect::TryAgain | Redirect::Down => {
+                cluster.map().doubt();
+                Detour::LookAgain
+            }
+        })
+    }
+
+    /// Has the cluster looked at soon: a node of it could not be reached.
+    pub fn doubt(&self) {
+        if let Link::Cluster(cluster) = &self.link {
+            cluster.map().doubt();
+        }
+    }
+}

@@ -1,12 +1,23 @@
 //! A cluster, as far as it can be thought through without a socket: whose a key is, and what becomes of a command.
 #![allow(dead_code, unused_imports, reason = "the connection takes it up next")]
 
+mod merge;
 mod node_address;
+mod pipeline_plan;
+mod plan;
+mod policy;
 mod redirect;
+mod scan;
 mod slot;
+mod split;
 mod topology;
 
+pub(crate) use merge::Merge;
 pub use node_address::NodeAddress;
+pub(crate) use pipeline_plan::{Item, PipelinePlan, Target};
+pub(crate) use plan::Plan;
 pub(crate) use redirect::Redirect;
+pub(crate) use scan::{Scan, ScanCursor, ScanStep};
 pub(crate) use slot::Slot;
+pub(crate) use split::Part;
 pub(crate) use topology::Topology;

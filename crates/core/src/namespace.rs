@@ -8,6 +8,7 @@ mod command_name;
 mod command_table;
 mod denied_commands;
 mod guard;
+mod key_places;
 mod key_prefix;
 mod key_spec;
 mod known;
@@ -20,11 +21,14 @@ mod recent_names;
 mod reply_shape;
 mod server_entry;
 mod table_cache;
+#[cfg(test)]
+pub(crate) mod test_table;
 
 pub(crate) use command_name::CommandName;
 pub(crate) use command_table::CommandTable;
 pub use denied_commands::DeniedCommands;
 pub(crate) use guard::Guard;
+pub(crate) use key_places::Places;
 pub use key_prefix::KeyPrefix;
 pub(crate) use packed::prefix_first_argument;
 pub(crate) use queued_replies::QueuedReplies;

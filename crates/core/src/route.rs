@@ -169,7 +169,7 @@ pub(crate) fn argument(cmd: &Cmd, index: usize) -> Option<&[u8]> {
     cmd.args_iter().nth(index).map(bytes)
 }
 
-fn bytes(arg: Arg<&[u8]>) -> &[u8] {
+pub(crate) fn bytes(arg: Arg<&[u8]>) -> &[u8] {
     match arg {
         Arg::Simple(bytes) => bytes,
         // A cursor is never a name, an option or a timeout.

@@ -5,6 +5,8 @@ mod reading;
 use std::fmt;
 use std::sync::Arc;
 
+use crc16::{State, XMODEM};
+
 use super::{NodeAddress, Slot};
 
 /// The slots of a cluster and the nodes that have them, as one node told it. Cheap to clone.
@@ -127,6 +129,19 @@ impl Topology {
         let behind = from.iter().skip(usize::from(split.is_some()));
         behind.for_each(|it| add(it.first, it.last, &it.shard));
         Self::new(ranges)
+    }
+
+    /// A number that is another, most likely, if another master has a slot.
+    pub(super) fn seal(&self) -> u16 {
+        let mut crc = State::<XMODEM>::new();
+        for range in self.ranges.iter() {
+            let master = &range.shard.master;
+            for number in [range.first, range.last, master.port()] {
+                crc.update(&number.to_be_bytes());
+            }
+            crc.update(master.host().as_bytes());
+        }
+        crc.get()
     }
 
     fn shard(&self, slot: Slot) -> Option<&Shard> {

@@ -10,8 +10,9 @@ use super::{Delivery, Error, ErrorKind};
 
 impl From<Error> for RedisError {
     fn from(error: Error) -> Self {
-        // What the server answered stays what redis made of it, with its code and its indices.
-        if error.delivery() == Some(Delivery::Replied)
+        // What the server answered stays what redis made of it, with its code and its indices; so does what it would have
+        // answered.
+        if (error.delivery() == Some(Delivery::Replied) || error.kind() == ErrorKind::Server)
             && let Some(theirs) = error.source().and_then(|source| source.downcast_ref())
         {
             return Self::clone(theirs);

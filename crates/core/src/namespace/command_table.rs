@@ -1,14 +1,16 @@
 //! What becomes of each command of a server under a key prefix.
 
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::ReplyShape;
 use super::command_name::CommandName;
+use super::key_places::{KeyPlaces, Places};
 use super::key_spec::{KeySpec, Last};
 use super::known::{self, Known};
 use super::name_map::NameMap;
 use super::options::Parser;
 use super::server_entry::{Keys, ServerEntry};
+use crate::route::argument;
 use crate::{Error, ErrorKind, Result};
 
 /// The most specifications that a command may have. Redis' own have up to 3.
@@ -23,6 +25,10 @@ pub(super) struct Entry {
     pub(super) action: Action,
     /// Where names come back.
     pub(super) shape: Option<ReplyShape>,
+    /// Where its keys are, as far as anybody knows.
+    keys: KeyPlaces,
+    /// Whether it changes nothing, so that a replica may answer.
+    only_reads: bool,
     /// `None` if it has none. A command that has some is one without any only where it stands alone.
     subcommands: Option<NameMap<Entry>>,
 }
@@ -52,6 +58,8 @@ const NO_SUBCOMMAND: &str = "it needs a subcommand";
 static UNKNOWN_ENTRY: Entry = Entry {
     action: Action::Refused(UNKNOWN),
     shape: None,
+    keys: KeyPlaces::None,
+    only_reads: false,
     subcommands: None,
 };
 
@@ -103,11 +111,21 @@ impl CommandTable {
     }
 }
 
+impl CommandTable {
+    /// Where the keys of `cmd`, whose name is `name`, stand as far as anybody knows, and whether a replica may answer it.
+    pub(crate) fn keys(&self, name: CommandName, cmd: &Cmd) -> (Places, bool) {
+        let entry = self.entry(name, || argument(cmd, 1));
+        (entry.keys.find(cmd), entry.only_reads)
+    }
+}
+
 impl Entry {
     fn of(entry: &ServerEntry) -> Self {
         Self {
             action: Action::of(entry),
             shape: known::shape(&entry.name),
+            keys: KeyPlaces::of(entry),
+            only_reads: entry.has_flag("readonly"),
             // What is refused as a whole is so for one reason.
             subcommands: match known::known(&entry.name) {
                 Some(Known::Refused(_)) => None,
@@ -127,13 +145,18 @@ impl Entry {
             return None;
         }
         // A server before 7.0 does not tell them.
-        let known = known::known_subcommands(&entry.name).map(|(name, known)| (name, known.into()));
-        let movable = known::movable_subcommand(&entry.name)
-            .map(|(name, spec)| (name, Action::Keys(Box::new([spec]))));
-        let named = known.chain(movable).filter_map(|(name, action)| {
+        let known = known::known_subcommands(&entry.name)
+            .map(|(name, known)| (name, known.into(), KeyPlaces::None));
+        let movable = known::movable_subcommand(&entry.name).map(|(name, spec)| {
+            let keys = Box::<[KeySpec]>::from([spec]);
+            (name, Action::Keys(keys.clone()), KeyPlaces::At(keys))
+        });
+        let named = known.chain(movable).filter_map(|(name, action, keys)| {
             let entry = Self {
                 action,
                 shape: known::shape(name),
+                keys,
+                only_reads: entry.has_flag("readonly"),
                 subcommands: None,
             };
             Some((subcommand_name(name)?, entry))

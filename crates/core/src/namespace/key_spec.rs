@@ -39,6 +39,15 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// From `first` to before `end`.
+    pub(super) fn new(first: usize, end: usize) -> Self {
+        Self {
+            first,
+            end,
+            step: 1,
+        }
+    }
+
     pub(super) fn has(self, index: usize) -> bool {
         index >= self.first && index < self.end && (index - self.first).is_multiple_of(self.step)
     }

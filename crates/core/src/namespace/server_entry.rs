@@ -12,10 +12,12 @@ pub(super) struct ServerEntry {
     pub(super) name: String,
     flags: Vec<String>,
     pub(super) keys: Keys,
+    /// First key, last key and step, which servers of all versions say, and which may be but a part of the truth.
+    pub(super) first_keys: Keys,
     pub(super) subcommands: Vec<ServerEntry>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Keys {
     None,
     /// From Redis 7.0 on the specifications say all; before, first key, last key and step.
@@ -34,6 +36,7 @@ impl ServerEntry {
         let name = text(entry.first()?)?.to_ascii_uppercase();
         let flags = list(entry.get(2)?)?;
         let flags: Vec<String> = flags.iter().filter_map(text).collect();
+        let first_keys = legacy(number(3)?, number(4)?, number(5)?);
         let (keys, subcommands) = match (entry.get(8), entry.get(9)) {
             (Some(specs), Some(subcommands)) => {
                 let subcommands = list(subcommands)?.iter().map(Self::read);
@@ -43,12 +46,13 @@ impl ServerEntry {
                 )
             }
             _ if flags.iter().any(|flag| flag == "movablekeys") => (Keys::Uncertain, Vec::new()),
-            _ => (legacy(number(3)?, number(4)?, number(5)?), Vec::new()),
+            _ => (first_keys.clone(), Vec::new()),
         };
         Some(Self {
             name,
             flags,
             keys,
+            first_keys,
             subcommands,
         })
     }

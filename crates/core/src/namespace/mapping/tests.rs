@@ -1,10 +1,7 @@
-#[path = "tests/server.rs"]
-mod server;
-
 use redis::Value;
 
 use super::*;
-use server::{REDIS_6_2, REDIS_7, table};
+use crate::namespace::test_table::{REDIS_6_2, REDIS_7, table};
 
 fn cmd(line: &str) -> Cmd {
     let mut cmd = Cmd::new();

@@ -2,11 +2,11 @@
 
 use redis::Value;
 
-use super::super::CommandTable;
+use super::CommandTable;
 
 /// The reply to `COMMAND`, a line a command: its name, its flags behind `+`, and where its keys are: from Redis 7.0 on
 /// specifications, before three numbers.
-pub(super) fn table(lines: &str) -> CommandTable {
+pub(crate) fn table(lines: &str) -> CommandTable {
     let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
     CommandTable::read(&Value::Array(lines.map(entry).collect())).unwrap()
 }
@@ -93,7 +93,7 @@ fn spec(text: &str) -> Value {
     ])
 }
 
-pub(super) const REDIS_7: &str = "
+pub(crate) const REDIS_7: &str = "
     get 1:0/1
     del 1:-1/1
     mset 1:-1/2
@@ -137,7 +137,7 @@ pub(super) const REDIS_7: &str = "
     function > function|load
 ";
 
-pub(super) const REDIS_6_2: &str = "
+pub(crate) const REDIS_6_2: &str = "
     get 1,1,1
     del 1,-1,1
     blpop 1,-2,1

@@ -172,6 +172,14 @@ impl Target {
         Ok(of_all)
     }
 
+    /// The same, where no replica will do.
+    pub(crate) fn at_master(self) -> Self {
+        match self {
+            Self::Slot { slot, .. } => Self::Slot { slot, reads: false },
+            other => other,
+        }
+    }
+
     /// Where both go. `None` if that is not one place.
     fn and(self, other: Self) -> Option<Self> {
         match (self, other) {

@@ -1,7 +1,7 @@
 //! The connection to a cluster: one socket a node, and who knows which node has what.
 
+mod batch;
 mod call;
-mod goal;
 mod looking;
 mod map;
 mod node;

@@ -9,18 +9,17 @@ use tokio::time::{Instant, timeout_at};
 use super::super::link::value;
 use super::super::reply::{Collector, Expected, Reply};
 use super::super::ticket::Ticket;
-use super::goal::Goal;
 use super::node::Node;
 use super::tries::Tries;
 use super::{Cluster, Inner};
-use crate::cluster::{NodeAddress, Redirect};
+use crate::cluster::{NodeAddress, Redirect, Target, Topology};
 use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
 
 /// What is left with one node as a whole.
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
     One(&'a Cmd),
-    /// Whose commands all have the same goal: a transaction.
+    /// Whose commands all have the same target.
     Transaction(&'a Pipeline),
 }
 
@@ -42,17 +41,17 @@ pub(in super::super) struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// The node that what has this goal is to be left with; waits for one to be known.
-    pub(super) async fn node_for(self, goal: Goal) -> Result<Arc<Node>> {
+    /// The node that something with this target is to be left with; waits for one to be known.
+    pub(super) async fn node_for(self, target: &Target) -> Result<Arc<Node>> {
         let Inner { map, nodes, .. } = &*self.cluster.0;
         loop {
             // Before it is looked at: what changes in between is noticed.
             let mut changes = map.changes();
-            if let Some(node) = nodes.choose(goal, &map.topology()) {
+            if let Some(node) = nodes.choose(target, &map.topology()) {
                 return Ok(node);
             }
             map.doubt();
-            let until = self.deadline;
+            let (until, target) = (self.deadline, target.clone());
             self.wait(async move {
                 let changed = changes.changed();
                 let in_time = match until.at() {
@@ -62,16 +61,22 @@ impl<'a> Caller<'a> {
                 if in_time {
                     Ok(())
                 } else {
-                    Err(nowhere(goal, until))
+                    Err(nowhere(&target, until))
                 }
             })
             .await?;
         }
     }
 
-    /// Where that node is.
+    /// What is known of the cluster, once anything is.
+    pub(super) async fn topology(self) -> Result<Arc<Topology>> {
+        self.node_for(&Target::AnyNode).await?;
+        Ok(self.cluster.map().topology())
+    }
+
+    /// Where a node is.
     pub(in super::super) async fn any_address(self) -> Result<NodeAddress> {
-        Ok(self.node_for(Goal::AnyNode).await?.address().clone())
+        Ok(self.node_for(&Target::AnyNode).await?.address().clone())
     }
 
     /// Waits on our own runtime, whose clock bounds it.
@@ -83,9 +88,9 @@ impl<'a> Caller<'a> {
         waited.map_err(|error| error.with_delivery(Delivery::NotSent))
     }
 
-    /// Leaves `request` with the node for `goal`, and completes with the reply. It goes to another node for as long as it
+    /// Leaves `request` with the node for `target`, and completes with the reply. It goes to another node for as long as it
     /// is certain that it was not run.
-    pub(super) async fn call(self, request: Request<'_>, goal: Goal) -> Result<Reply> {
+    pub(super) async fn call(self, request: Request<'_>, target: &Target) -> Result<Reply> {
         let mut tries = Tries::new();
         let mut asked: Option<Arc<Node>> = None;
         let admitted = self
@@ -95,7 +100,7 @@ impl<'a> Caller<'a> {
         loop {
             let (node, asks) = match asked.take() {
                 Some(node) => (node, true),
-                None => (self.node_for(goal).await?, false),
+                None => (self.node_for(target).await?, false),
             };
             let admitted = match in_flight.take() {
                 Some(admitted) => admitted,
@@ -110,7 +115,9 @@ impl<'a> Caller<'a> {
                     None => return Ok(reply),
                     Some(redirect) => (Some(redirect), Ok(reply)),
                 },
-                Err(error) if is_to_go_elsewhere(&node, &error) => (None, Err(error)),
+                Err(error) if is_to_go_elsewhere(&node, &error) && target.may_change() => {
+                    (None, Err(error))
+                }
                 Err(error) => {
                     self.suspect(&error);
                     return Err(error);
@@ -223,10 +230,10 @@ impl<'a> Caller<'a> {
     }
 }
 
-fn nowhere(goal: Goal, deadline: Deadline) -> Error {
-    let what = match goal {
-        Goal::AnyNode => "no node of the cluster is known".to_owned(),
-        Goal::Slot { slot, .. } => format!("no node of the cluster has slot {slot}"),
+fn nowhere(target: &Target, deadline: Deadline) -> Error {
+    let what = match target {
+        Target::AnyNode | Target::Node(_) => "no node of the cluster is known".to_owned(),
+        Target::Slot { slot, .. } => format!("no node of the cluster has slot {slot}"),
     };
     let timeout = deadline.timeout().unwrap_or_default();
     Error::new(
@@ -240,6 +247,13 @@ pub(super) fn is_to_go_elsewhere(node: &Node, error: &Error) -> bool {
     node.is_leaving()
         && error.kind() == ErrorKind::Disconnected
         && error.delivery() == Some(Delivery::NotSent)
+}
+
+impl Target {
+    /// Whether another node may have what it asks for.
+    fn may_change(&self) -> bool {
+        !matches!(self, Self::Node(_))
+    }
 }
 
 impl Reply {

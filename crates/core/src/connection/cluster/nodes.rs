@@ -6,9 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::ClusterMap;
-use super::goal::Goal;
 use super::node::Node;
-use crate::cluster::{NodeAddress, Slot, Topology};
+use crate::cluster::{NodeAddress, Slot, Target, Topology};
 use crate::{ClientContext, ReadFrom};
 
 /// What is known of a node's socket.
@@ -45,14 +44,15 @@ impl Nodes {
         node
     }
 
-    /// The one for `goal`; `None` if no node is known for it.
-    pub(super) fn choose(&self, goal: Goal, topology: &Topology) -> Option<Arc<Node>> {
-        let address = match goal {
-            Goal::Slot { slot, reads } => {
-                let replica = self.replica(slot, topology).filter(|_| reads);
-                replica.or_else(|| topology.owner(slot))?
+    /// The one for `target`; `None` if no node is known for it.
+    pub(super) fn choose(&self, target: &Target, topology: &Topology) -> Option<Arc<Node>> {
+        let address = match target {
+            Target::Slot { slot, reads } => {
+                let replica = self.replica(*slot, topology).filter(|_| *reads);
+                replica.or_else(|| topology.owner(*slot))?
             }
-            Goal::AnyNode => self.any(topology)?,
+            Target::AnyNode => self.any(topology)?,
+            Target::Node(address) => address,
         };
         Some(self.at(address))
     }

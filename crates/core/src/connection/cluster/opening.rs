@@ -9,12 +9,11 @@ use super::super::exclusive::ExclusiveConnection;
 use super::super::link::one;
 use super::super::progress::Progress;
 use super::super::supervisor::in_time;
-use super::super::target::Target;
+use super::super::target::Target as SocketTarget;
 use super::super::ticket::Ticket;
-use super::goal::Goal;
 use super::looking::read;
 use super::{Caller, Cluster};
-use crate::cluster::NodeAddress;
+use crate::cluster::{NodeAddress, Target};
 use crate::namespace::CommandTable;
 use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
 
@@ -24,7 +23,7 @@ impl Cluster {
     pub(in super::super) async fn open(context: &Arc<ClientContext>) -> Result<Self> {
         let cluster = Self::new(context);
         if !context.options().lazy_connect() {
-            let target = Target::AnyNode(cluster.map().clone());
+            let target = SocketTarget::AnyNode(cluster.map().clone());
             let asking = Box::pin(cluster.ask_seeds());
             in_time(context, &target, &Progress::default(), asking).await?;
         }
@@ -44,7 +43,7 @@ impl Cluster {
     }
 
     async fn ask_seed(&self, address: &NodeAddress) -> Result<()> {
-        let target = Target::Node {
+        let target = SocketTarget::Node {
             endpoint: Endpoint::from(address),
             map: self.map().clone(),
         };
@@ -101,7 +100,7 @@ impl<'a> Caller<'a> {
         if let Some(table) = known.get() {
             return Ok(table);
         }
-        let node = self.node_for(Goal::AnyNode).await?;
+        let node = self.node_for(&Target::AnyNode).await?;
         let (cluster, client, deadline) =
             (self.cluster.clone(), self.client.clone(), self.deadline);
         self.wait(async move {

@@ -5,33 +5,60 @@ use redis::{Cmd, Value};
 use super::super::link::one;
 use super::Caller;
 use super::call::Request;
-use super::goal::Goal;
 use crate::Result;
-use crate::cluster::{NodeAddress, Slot};
+use crate::cluster::{Item, NodeAddress, Plan, Target};
 
 impl Caller<'_> {
     /// Sends `cmd` to the node that its keys are with, or its parts to several, and completes with the reply.
     pub(in super::super) async fn request(self, cmd: &Cmd) -> Result<Value> {
-        let goal = self.goal(cmd).await?;
-        one(self.call(Request::One(cmd), goal).await?)
+        match Plan::of(cmd, self.table().await?)? {
+            Plan::AnyNode => self.request_at(cmd, &Target::AnyNode).await,
+            Plan::Slot { slot, reads } => self.request_at(cmd, &Target::Slot { slot, reads }).await,
+            Plan::Split {
+                parts,
+                merge,
+                reads,
+            } => {
+                let parts = parts.into_iter().map(|part| Item {
+                    target: Target::Slot {
+                        slot: part.slot,
+                        reads,
+                    },
+                    cmd: part.cmd,
+                });
+                merge.apply(self.run(&parts.collect::<Vec<_>>()).await?)
+            }
+            Plan::AllMasters(merge) => {
+                let topology = self.topology().await?;
+                let all = topology.masters().iter().map(|master| Item {
+                    target: Target::Node(master.clone()),
+                    cmd: cmd.clone(),
+                });
+                merge.apply(self.run(&all.collect::<Vec<_>>()).await?)
+            }
+            Plan::Scan(scan) => {
+                let step = scan.step(&*self.topology().await?)?;
+                let reply = self.request_at(&step.cmd, &Target::Node(step.node)).await?;
+                step.cursor.reply(reply)
+            }
+        }
     }
 
-    async fn goal(self, cmd: &Cmd) -> Result<Goal> {
-        let _ = self.table().await?;
-        Ok(match crate::route::argument(cmd, 1) {
-            Some(key) => Goal::Slot {
-                slot: Slot::of(key),
-                reads: false,
-            },
-            None => Goal::AnyNode,
-        })
+    async fn request_at(self, cmd: &Cmd, target: &Target) -> Result<Value> {
+        one(self.call(Request::One(cmd), target).await?)
     }
 
-    /// The node that the keys of `cmd` are with, if it has any.
+    /// The node that the first keys of `cmd` are with, if it has any.
     pub(in super::super) async fn address_of(self, cmd: &Cmd) -> Result<Option<NodeAddress>> {
-        Ok(match self.goal(cmd).await? {
-            Goal::AnyNode => None,
-            goal => Some(self.node_for(goal).await?.address().clone()),
-        })
+        let slot = match Plan::of(cmd, self.table().await?)? {
+            Plan::Slot { slot, .. } => slot,
+            Plan::Split { parts, .. } => match parts.first() {
+                Some(part) => part.slot,
+                None => return Ok(None),
+            },
+            Plan::AnyNode | Plan::AllMasters(_) | Plan::Scan(_) => return Ok(None),
+        };
+        let target = Target::Slot { slot, reads: false };
+        Ok(Some(self.node_for(&target).await?.address().clone()))
     }
 }

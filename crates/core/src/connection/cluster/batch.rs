@@ -1,0 +1,217 @@
+//! Several commands at once, each to the node that is to have it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use redis::{Cmd, Pipeline, Value};
+
+use super::super::reply::Reply;
+use super::super::ticket::Ticket;
+use super::Caller;
+use super::call::is_to_go_elsewhere;
+use super::node::Node;
+use super::tries::Tries;
+use crate::cluster::{Item, Redirect};
+use crate::{Delivery, Error, ErrorKind, Result};
+
+/// What goes to one node in one write.
+struct Share {
+    node: Arc<Node>,
+    /// The numbers of its commands among all.
+    items: Vec<usize>,
+    /// Those, and where it has to be, ASKING before them.
+    pipeline: Pipeline,
+    /// Which of its replies answer ASKING.
+    askings: Vec<bool>,
+}
+
+impl Share {
+    fn new(node: Arc<Node>) -> Self {
+        Self {
+            node,
+            items: Vec::new(),
+            pipeline: Pipeline::new(),
+            askings: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, index: usize, cmd: &Cmd, asks: bool) {
+        if asks {
+            self.pipeline.cmd("ASKING");
+            self.askings.push(true);
+        }
+        self.items.push(index);
+        self.pipeline.add_command(cmd.clone());
+        self.askings.push(false);
+    }
+}
+
+/// What has become of the commands so far.
+struct Batch<'a> {
+    items: &'a [Item],
+    /// The last one of each that there was, perhaps a redirection.
+    replies: Vec<Option<Value>>,
+    /// Those that have no answer, in their order.
+    pending: Vec<usize>,
+    /// Which nodes some of them are to ask.
+    asked: HashMap<usize, Arc<Node>>,
+}
+
+impl Caller<'_> {
+    /// Sends `items`, and completes with their replies. Those that go to one node go there in one write and run in
+    /// their order.
+    pub(super) async fn run(self, items: &[Item]) -> Result<Vec<Value>> {
+        let mut batch = Batch {
+            items,
+            replies: vec![None; items.len()],
+            pending: (0..items.len()).collect(),
+            asked: HashMap::new(),
+        };
+        let mut tries = Tries::new();
+        let mut is_first = true;
+        while !batch.pending.is_empty() {
+            let shares = self.share_out(&mut batch).await?;
+            let redirects = self.send(&mut batch, shares, is_first).await?;
+            is_first = false;
+            let mut pause = None;
+            for (index, redirect) in redirects {
+                let mut asked = None;
+                let Some(this) = self.follow(redirect, &mut tries, &mut asked) else {
+                    return batch.finish();
+                };
+                pause = pause.max(Some(this));
+                batch.pending.push(index);
+                batch.asked.extend(asked.map(|node| (index, node)));
+            }
+            batch.pending.sort_unstable();
+            if let Some(pause) = pause
+                && !self.pause(pause).await?
+            {
+                break;
+            }
+        }
+        batch.finish()
+    }
+
+    async fn share_out(self, batch: &mut Batch<'_>) -> Result<Vec<Share>> {
+        let mut shares: Vec<Share> = Vec::new();
+        for index in std::mem::take(&mut batch.pending) {
+            let Some(item) = batch.items.get(index) else {
+                continue;
+            };
+            let asked = batch.asked.remove(&index);
+            let asks = asked.is_some();
+            let node = match asked {
+                Some(node) => node,
+                None => self.node_for(&item.target).await?,
+            };
+            let known = shares
+                .iter_mut()
+                .find(|share| Arc::ptr_eq(&share.node, &node));
+            match known {
+                Some(share) => share.add(index, &item.cmd, asks),
+                None => {
+                    let mut share = Share::new(node);
+                    share.add(index, &item.cmd, asks);
+                    shares.push(share);
+                }
+            }
+        }
+        Ok(shares)
+    }
+
+    /// Sends all, and completes with those that are to go elsewhere.
+    async fn send(
+        self,
+        batch: &mut Batch<'_>,
+        shares: Vec<Share>,
+        is_first: bool,
+    ) -> Result<Vec<(usize, Option<Redirect>)>> {
+        // All are admitted before any is left: it is refused as a whole.
+        let mut admitted = Vec::with_capacity(shares.len());
+        for share in &shares {
+            admitted.push(match is_first {
+                true => self
+                    .client
+                    .admit_commands_until(share.items.len(), self.deadline)?,
+                false => self.client.admit_until(self.deadline)?,
+            });
+        }
+        let left: Vec<_> = shares
+            .iter()
+            .zip(admitted)
+            .map(|(share, in_flight)| {
+                let wire = share.node.wire();
+                let left = wire.put_pipeline(&share.pipeline, in_flight)?;
+                Ok(Ticket::new(Arc::clone(wire), left))
+            })
+            .collect();
+        let outcomes = join_all(
+            left.into_iter()
+                .map(|left: Result<_>| async { left?.await }),
+        );
+        let mut redirects = Vec::new();
+        let mut failure: Option<Error> = None;
+        for (share, outcome) in shares.iter().zip(outcomes.await) {
+            match outcome {
+                Ok(Reply::Each(replies)) => batch.take(share, replies, &mut redirects),
+                Ok(_) => failure = Some(miscounted()),
+                Err(error) if is_to_go_elsewhere(&share.node, &error) => {
+                    redirects.extend(share.items.iter().map(|index| (*index, None)));
+                }
+                Err(error) => {
+                    self.suspect(&error);
+                    failure = Some(match failure {
+                        Some(other) if other.delivery() != Some(Delivery::NotSent) => other,
+                        _ => error,
+                    });
+                }
+            }
+        }
+        match failure {
+            None => Ok(redirects),
+            Some(error) => Err(batch.with_delivery(error)),
+        }
+    }
+}
+
+impl Batch<'_> {
+    fn take(
+        &mut self,
+        share: &Share,
+        replies: Vec<Value>,
+        redirects: &mut Vec<(usize, Option<Redirect>)>,
+    ) {
+        let replies = replies.into_iter().zip(&share.askings);
+        let answers = replies.filter(|(_, is_asking)| !**is_asking);
+        for (index, (reply, _)) in share.items.iter().zip(answers) {
+            if let Some(redirect) = Redirect::of(&reply, share.node.address()) {
+                redirects.push((*index, Some(redirect)));
+            }
+            if let Some(place) = self.replies.get_mut(*index) {
+                *place = Some(reply);
+            }
+        }
+    }
+
+    /// If some have run, or may have, nobody can say that of all nothing was sent.
+    fn with_delivery(&self, error: Error) -> Error {
+        match self.replies.iter().any(Option::is_some) {
+            true => error.with_delivery(Delivery::Unknown),
+            false => error,
+        }
+    }
+
+    fn finish(self) -> Result<Vec<Value>> {
+        let replies: Option<Vec<_>> = self.replies.into_iter().collect();
+        replies.ok_or_else(|| {
+            let message = "the nodes that were to run it left the cluster, one after the other";
+            Error::new(ErrorKind::Disconnected, message).with_delivery(Delivery::Unknown)
+        })
+    }
+}
+
+fn miscounted() -> Error {
+    Error::new(ErrorKind::Internal, "a pipeline has one reply")
+}

@@ -18,8 +18,8 @@ pub(crate) enum Redirect {
     /// The slot is on its way, and only some of the keys are there. In a while they all are.
     TryAgain,
     /// The node cannot serve it at the moment: the cluster is down (`CLUSTERDOWN`), or the node loads its data
-    /// (`LOADING`), is a replica that lost its master (`MASTERDOWN`), or has become a replica (`READONLY`). Another may
-    /// have the slot by now. Outside a cluster these are the caller's to see, because there nobody else has it.
+    /// (`LOADING`), is a replica that lost its master (`MASTERDOWN`), has become a replica (`READONLY`), or does not know
+    /// where the slot's node is. Another may have the slot by now. Outside a cluster these are the caller's to see, because there nobody else has it.
     Down,
 }
 
@@ -56,15 +56,14 @@ impl Redirect {
         if details.contains(RAISED_IN_A_SCRIPT) {
             return None;
         }
+        let read = |redirect: fn(Slot, NodeAddress) -> Self| match read(details, asked) {
+            Some((slot, to)) => redirect(slot, to),
+            // It does not know the host of the other node.
+            None => Self::Down,
+        };
         match error.kind()? {
-            ServerErrorKind::Moved => {
-                let (slot, to) = read(details, asked)?;
-                Some(Self::Moved { slot, to })
-            }
-            ServerErrorKind::Ask => {
-                let (slot, to) = read(details, asked)?;
-                Some(Self::Ask { slot, to })
-            }
+            ServerErrorKind::Moved => Some(read(|slot, to| Self::Moved { slot, to })),
+            ServerErrorKind::Ask => Some(read(|slot, to| Self::Ask { slot, to })),
             ServerErrorKind::TryAgain => Some(Self::TryAgain),
             ServerErrorKind::ClusterDown
             | ServerErrorKind::BusyLoading
@@ -83,4 +82,136 @@ fn read(details: &str, asked: &NodeAddress) -> Option<(Slot, NodeAddress)> {
     let (slot, to) = details.split_once(' ')?;
     let slot = slot.parse().ok().and_then(Slot::new)?;
     Some((slot, NodeAddress::redirected(to, asked)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(line: &str) -> Value {
+        redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
+    }
+
+    fn asked() -> NodeAddress {
+        NodeAddress::new("10.0.0.1", 7_000)
+    }
+
+    fn of(line: &str) -> Option<Redirect> {
+        Redirect::of(&error(line), &asked())
+    }
+
+    fn slot(number: u16) -> Slot {
+        Slot::new(number).unwrap()
+    }
+
+    fn moved(number: u16, host: &str, port: u16) -> Redirect {
+        Redirect::Moved {
+            slot: slot(number),
+            to: NodeAddress::new(host, port),
+        }
+    }
+
+    fn ask(number: u16, host: &str, port: u16) -> Redirect {
+        Redirect::Ask {
+            slot: slot(number),
+            to: NodeAddress::new(host, port),
+        }
+    }
+
+    #[test]
+    fn what_a_node_did_not_run_says_where_it_runs() {
+        // As Redis 7.0 sends them.
+        for (line, expected) in [
+            (
+                "MOVED 15495 127.0.0.1:29766",
+                moved(15_495, "127.0.0.1", 29_766),
+            ),
+            (
+                "MOVED 15495 node-2.example:29766",
+                moved(15_495, "node-2.example", 29_766),
+            ),
+            ("MOVED 0 ::1:7001", moved(0, "::1", 7_001)),
+            ("MOVED 3999 :6381", moved(3_999, "10.0.0.1", 6_381)),
+            (
+                "ASK 15495 127.0.0.1:29765",
+                ask(15_495, "127.0.0.1", 29_765),
+            ),
+            ("MOVED 15495 ?:29766", Redirect::Down),
+            ("MOVED 16384 127.0.0.1:29766", Redirect::Down),
+            (
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                Redirect::TryAgain,
+            ),
+            ("CLUSTERDOWN The cluster is down", Redirect::Down),
+            ("CLUSTERDOWN Hash slot not served", Redirect::Down),
+            (
+                "LOADING Redis is loading the dataset in memory",
+                Redirect::Down,
+            ),
+            (
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                Redirect::Down,
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                Redirect::Down,
+            ),
+        ] {
+            assert_eq!(of(line), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_no_redirection() {
+        for line in [
+            "ERR Script attempted to access a non local key in a cluster node script: 5eaf, on @user_script:1.",
+            "READONLY You can't write against a read only replica. script: 5eaf, on @user_script:1.",
+            "CROSSSLOT Keys in request don't hash to the same slot",
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "NOREPLICAS Not enough good replicas to write.",
+            "NOSCRIPT No matching script. Please use EVAL.",
+            "EXECABORT Transaction discarded because of previous errors.",
+            "MOVEDX 1 127.0.0.1:1",
+        ] {
+            assert_eq!(of(line), None, "{line}");
+        }
+        for reply in [
+            Value::Okay,
+            Value::Nil,
+            Value::SimpleString("MOVED 1 a:1".to_owned()),
+        ] {
+            assert_eq!(Redirect::of(&reply, &asked()), None);
+        }
+        let within_exec = Value::Array(vec![error("MOVED 1 127.0.0.1:1")]);
+        assert_eq!(Redirect::of(&within_exec, &asked()), None);
+    }
+
+    #[test]
+    fn a_refused_transaction_goes_where_most_is_known_of() {
+        let of = |lines: &[&str]| {
+            let refused = lines.iter().enumerate().map(|(index, line)| {
+                let error = error(line).extract_error().unwrap_err();
+                (index, ServerError::try_from(error).unwrap())
+            });
+            Redirect::of_refused(&refused.collect::<Vec<_>>(), &asked())
+        };
+        let (moved_there, ask_there) = ("MOVED 1 127.0.0.1:1", "ASK 2 127.0.0.1:2");
+        let (again, down) = ("TRYAGAIN x", "CLUSTERDOWN x");
+        for (lines, expected) in [
+            (
+                vec![down, again, ask_there, moved_there],
+                Some(moved(1, "127.0.0.1", 1)),
+            ),
+            (
+                vec![again, ask_there, "ERR unknown command"],
+                Some(ask(2, "127.0.0.1", 2)),
+            ),
+            (vec![down, again], Some(Redirect::TryAgain)),
+            (vec!["ERR unknown command", down], Some(Redirect::Down)),
+            (vec!["ERR unknown command"], None),
+            (vec![], None),
+        ] {
+            assert_eq!(of(&lines), expected, "{lines:?}");
+        }
+    }
 }

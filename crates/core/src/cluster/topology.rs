@@ -175,3 +175,6 @@ impl fmt::Debug for Topology {
         f.debug_map().entries(ranges).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,4 @@
 //! A cluster, as far as it can be thought through without a socket: whose a key is, and what becomes of a command.
-#![allow(dead_code, unused_imports, reason = "the connection takes it up next")]
 
 mod merge;
 mod node_address;
@@ -17,7 +16,7 @@ pub use node_address::NodeAddress;
 pub(crate) use pipeline_plan::{Item, PipelinePlan, Target};
 pub(crate) use plan::Plan;
 pub(crate) use redirect::Redirect;
-pub(crate) use scan::{Scan, ScanCursor, ScanStep};
+pub(crate) use scan::{Scan, ScanCursor};
 pub(crate) use slot::Slot;
 pub(crate) use split::Part;
 pub(crate) use topology::Topology;

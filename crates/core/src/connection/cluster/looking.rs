@@ -31,8 +31,9 @@ impl Cluster {
             let _ = timeout(seldom, self.map().doubted()).await;
             let is_well = match self.look().await {
                 Ok(topology) => {
+                    let is_complete = topology.is_complete();
                     self.learn(topology);
-                    !self.0.nodes.is_any_down()
+                    is_complete && !self.0.nodes.is_any_down()
                 }
                 Err(error) => {
                     tracing::debug!(%error, "no node of the cluster says what it is like");

@@ -28,8 +28,8 @@ impl Tries {
     pub(super) fn elsewhere(&mut self) -> Option<Duration> {
         self.redirected += 1;
         match self.redirected {
-            0..=AT_ONCE => Some(Duration::ZERO),
-            ..=MOST => Some(self.backoff.next_delay()),
+            redirected if redirected <= AT_ONCE => Some(Duration::ZERO),
+            redirected if redirected <= MOST => Some(self.backoff.next_delay()),
             _ => None,
         }
     }
@@ -37,5 +37,21 @@ impl Tries {
     /// How long to wait before the next try at the same place.
     pub(super) fn again(&mut self) -> Duration {
         self.backoff.next_delay()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_redirections_are_followed_at_once_and_not_all() {
+        let mut tries = Tries::new();
+        assert_eq!(tries.elsewhere(), Some(Duration::ZERO));
+        assert_eq!(tries.elsewhere(), Some(Duration::ZERO));
+        let later: Vec<_> = std::iter::from_fn(|| tries.elsewhere()).collect();
+        assert_eq!(later.len(), (MOST - AT_ONCE) as usize);
+        assert!(later.iter().all(|pause| *pause <= LONGEST_PAUSE));
+        assert!(later.iter().any(|pause| !pause.is_zero()));
     }
 }

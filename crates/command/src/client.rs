@@ -88,6 +88,9 @@ impl RedisCommandClient {
     /// Takes a connection that nobody else uses, blocking the thread until one is free or made. At
     /// most the option `session_pool_size` are out at a time; dropping a session gives it back.
     ///
+    /// In a cluster that holds for each node. A session has no connection there before its first command, and goes to the
+    /// node of its next command's keys for as long as nothing of its user is left where it is, such as a WATCH.
+    ///
     /// # Errors
     ///
     /// [`PoolExhausted`](redis_manager_core::ErrorKind::PoolExhausted) if none becomes free within the

@@ -61,6 +61,13 @@ impl Cluster {
             .find_map(|node| node.wire().outbox().protocol())
     }
 
+    /// Whether one of its sockets takes no request any more, and is not to be made anew.
+    pub(super) fn has_ended(&self) -> bool {
+        let nodes = self.0.nodes.all();
+        let mut ended = nodes.iter().filter(|node| node.wire().outbox().has_ended());
+        ended.any(|node| !node.is_leaving())
+    }
+
     /// What waits to be sent, to all nodes.
     pub(super) fn waiting(&self) -> Waiting {
         let mut waiting = Waiting::default();

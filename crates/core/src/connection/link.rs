@@ -50,7 +50,7 @@ impl Link {
     pub(super) fn has_ended(&self) -> bool {
         match self {
             Self::Server(sockets) => sockets.has_ended(),
-            Self::Cluster(_) => false,
+            Self::Cluster(cluster) => cluster.has_ended(),
         }
     }
 

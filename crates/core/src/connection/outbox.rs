@@ -368,6 +368,12 @@ impl Outbox {
         let cut = {
             let mut state = self.state.lock();
             state.queue.give_back(unsent, in_flight);
+            if let Service::Ended(cause) = &state.service {
+                let cause = cause.clone();
+                let left = state.queue.clear();
+                drop(state);
+                return fail_all(left, &cause);
+            }
             // Those of clients that were closed while the driver had them.
             state.queue.cut()
         };

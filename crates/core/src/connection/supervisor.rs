@@ -126,6 +126,10 @@ impl Supervisor {
                 let last_heard = SystemTime::now().checked_sub(lost.last_heard.elapsed());
                 sink.disconnected(last_heard.unwrap_or(SystemTime::UNIX_EPOCH));
             }
+            if let Some(retired) = self.retired.as_ref().filter(|_| served.outbox.has_ended()) {
+                // Nobody needs another one.
+                return retired.cancel();
+            }
             let lost = lost.cause;
             let outage = Outage::begin(self, &lost);
             if !self.context.options().auto_reconnect() {

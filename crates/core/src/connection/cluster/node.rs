@@ -71,8 +71,9 @@ impl Node {
         self.is_leaving.store(true, Ordering::Release);
         let message = format!("{} has no part in the cluster any more", self.address);
         let outbox = self.wire.outbox();
+        let is_up = outbox.is_up();
         outbox.end(&context.error(ErrorKind::Disconnected, message));
-        if !outbox.is_in_use() {
+        if !is_up || !outbox.is_in_use() {
             self.retired.cancel();
             return;
         }

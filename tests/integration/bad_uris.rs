@@ -3,32 +3,27 @@
 use redis_manager::prelude::*;
 use redis_manager::redis::cmd;
 use redis_manager::{OpenRedisClient, Protocol};
+use redis_manager_support::TestServer;
 
 use crate::fixture::Host;
 use crate::mistakes::{PASSWORD, everything};
 
-const TYPES: [ClientType; 3] = [ClientType::Basic, ClientType::Command, ClientType::PubSub];
-
 #[test]
-fn cluster_uris_are_unsupported_so_far_for_every_kind_of_client() {
-    for (url, what) in [
-        (format!("redis-cluster://:{PASSWORD}@a,b"), "Cluster"),
-        (format!("rediss-cluster://:{PASSWORD}@a,b"), "Cluster"),
-    ] {
-        let host = Host::new();
-        for kind in TYPES {
-            let open = host.manager.open_redis_client(&host.script, kind, &url);
-            let twin = host
-                .manager
-                .open_redis_client_async(&host.script, kind, &url);
-            for error in [open.unwrap_err(), pollster::block_on(twin).unwrap_err()] {
-                assert_eq!(error.kind(), ErrorKind::Unsupported, "{url}");
-                assert!(error.message().contains(what), "{error}");
-                assert!(!everything(&error).contains(PASSWORD), "{error:?}");
-            }
+fn a_server_that_is_no_cluster_is_refused_under_the_uri_of_one() {
+    let server = TestServer::start();
+    let host = Host::new();
+    let url = format!("redis-cluster://127.0.0.1:{}", server.port());
+    for kind in [ClientType::Command, ClientType::PubSub] {
+        let open = host.manager.open_redis_client(&host.script, kind, &url);
+        let twin = host
+            .manager
+            .open_redis_client_async(&host.script, kind, &url);
+        for error in [open.unwrap_err(), pollster::block_on(twin).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+            assert!(error.message().contains("no node of a cluster"), "{error}");
         }
-        assert!(host.manager.redis_clients(&host.script).is_empty());
     }
+    assert!(host.manager.redis_clients(&host.script).is_empty());
 }
 
 #[test]

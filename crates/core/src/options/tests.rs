@@ -19,6 +19,7 @@ fn the_defaults() {
     assert!(!options.suspend_reconnect_on_protocol_failure());
     assert_eq!(options.heartbeat(), Some(Duration::from_secs(15)));
     assert_eq!(options.busy_poll(), Some(Duration::from_micros(50)));
+    assert_eq!(options.read_from(), ReadFrom::Master);
     assert_eq!(options.replay(), &ReplayFilter::none());
     assert_eq!(options.disconnected_behavior(), DisconnectedBehavior::Queue);
     assert_eq!(options.request_queue_size(), 65_536);
@@ -57,6 +58,7 @@ fn unusual() -> ClientOptions {
         .command_timeout(Duration::from_secs(90))
         .shutdown_timeout(Duration::ZERO)
         .lazy_connect(true)
+        .read_from(ReadFrom::ReplicaPreferred)
         .shared(true)
         .ping_before_activate(false)
         .auto_reconnect(false)
@@ -149,6 +151,7 @@ fn the_written_form() {
         "heartbeat": "off",
         "busy_poll": "off",
         "disconnected_behavior": "reject",
+        "read_from": "replica-preferred",
         "replay": ["GET", "MGET"],
         "request_queue_size": 5,
         "request_queue_bytes": 6,

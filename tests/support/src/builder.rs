@@ -32,6 +32,7 @@ pub struct TestServerBuilder {
     pub(crate) binary: Option<ServerBinary>,
     pub(crate) stand_in: bool,
     pub(crate) tls: Option<TlsServer>,
+    pub(crate) has_bus: bool,
 }
 
 impl TestServerBuilder {
@@ -82,6 +83,12 @@ impl TestServerBuilder {
     /// built without, another one on `PATH` is taken.
     pub fn tls(mut self, tls: TlsServer) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Chooses ports that leave room for a cluster's bus, which is 10 000 above.
+    pub(crate) fn with_bus(mut self) -> Self {
+        self.has_bus = true;
         self
     }
 

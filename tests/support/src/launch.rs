@@ -33,6 +33,8 @@ const PORT_CHOICES: usize = 5;
 /// while its server is down may be given the very same port as its own, connects to itself and
 /// keeps the server from coming back.
 const PORTS: Range<u16> = 16_384..32_768;
+/// From the port of a cluster's node to that of its bus.
+const TO_BUS: u16 = 10_000;
 const PORT_TAKEN: &str = "Address already in use";
 /// The last line of a start, by all versions of Redis and Valkey.
 const LISTENING: &str = "Ready to accept connections";
@@ -53,6 +55,11 @@ pub(crate) fn on_a_free_port(
     options: &TestServerBuilder,
     binary: &ServerBinary,
 ) -> Result<Started, SupportError> {
+    let choose = if options.has_bus {
+        free_port_with_bus
+    } else {
+        free_port
+    };
     let mut choices = if options.port.is_some() {
         1
     } else {
@@ -62,9 +69,9 @@ pub(crate) fn on_a_free_port(
         choices -= 1;
         let port = match options.port {
             Some(port) => port,
-            None => free_port()?,
+            None => choose()?,
         };
-        let tls_port = options.tls.as_ref().map(|_| free_port()).transpose()?;
+        let tls_port = options.tls.as_ref().map(|_| choose()).transpose()?;
         let folder = tempfile::Builder::new()
             .prefix("redis-manager-support-")
             .tempdir()
@@ -237,18 +244,29 @@ pub(crate) fn socket_path(folder: &Path) -> PathBuf {
 /// A port that was free a moment ago, by chance: processes that start together choose different
 /// ones. None is given twice in a process: one whose server is down still belongs to its test.
 pub(crate) fn free_port() -> Result<u16, SupportError> {
+    choose_port(PORTS, &[0])
+}
+
+/// One whose cluster bus is free as well. Before 7.0 there is no other place for that.
+fn free_port_with_bus() -> Result<u16, SupportError> {
+    choose_port(PORTS.start..PORTS.end - TO_BUS, &[0, TO_BUS])
+}
+
+/// A port so that it and those at these distances are free.
+fn choose_port(ports: Range<u16>, distances: &[u16]) -> Result<u16, SupportError> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut refused = io::ErrorKind::AddrInUse.into();
     for _ in 0..100 {
-        let chance = RandomState::new().hash_one("port") % PORTS.len() as u64;
-        let port = PORTS.start + chance as u16;
-        if given.contains(&port) {
+        let chance = RandomState::new().hash_one("port") % ports.len() as u64;
+        let port = ports.start + chance as u16;
+        let mut wanted = distances.iter().map(|distance| port + distance);
+        if wanted.clone().any(|port| given.contains(&port)) {
             continue;
         }
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(_) => {
-                given.insert(port);
+        match wanted.try_for_each(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop)) {
+            Ok(()) => {
+                given.extend(distances.iter().map(|distance| port + distance));
                 return Ok(port);
             }
             Err(error) => refused = error,

@@ -10,6 +10,7 @@
 //! | `binary`, `version` | [`ServerBinary`], [`Version`]: what was found |
 //! | `certificates` | with the feature of that name: certificates for servers with TLS |
 //! | `sentinel`, `sentinel_trio` | [`TestSentinel`], and [`SentinelTrio`]: three of them with three servers |
+//! | `cluster` | [`TestCluster`]: nodes that share the slots, how they are started, asked and resharded |
 //! | `fetch`, `stand_in` | the pinned Valkey, and meebis where Python cannot fetch it |
 //! | `launch` | its port, its arguments, the wait until it answers |
 //! | `process` | the child process that dies with its owner |
@@ -23,6 +24,7 @@ mod builder;
 #[cfg(feature = "certificates")]
 mod certificates;
 mod client_info;
+mod cluster;
 mod error;
 mod fetch;
 mod handle;
@@ -42,6 +44,7 @@ pub use builder::{TestServerBuilder, TlsServer};
 #[cfg(feature = "certificates")]
 pub use certificates::{Authority, Issued, Validity};
 pub use client_info::ClientInfo;
+pub use cluster::{ClusterNode, TestCluster, TestClusterBuilder};
 pub use error::SupportError;
 pub use handle::ServerHandle;
 pub use lookup::Lookup;

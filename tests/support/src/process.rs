@@ -39,6 +39,7 @@ pub(crate) struct Process {
     child: Child,
     /// Open as long as the server may live.
     owner: Option<ChildStdin>,
+    is_paused: bool,
 }
 
 impl Process {
@@ -65,7 +66,11 @@ impl Process {
             .stderr(stderr)
             .spawn()?;
         let owner = child.stdin.take();
-        Ok(Self { child, owner })
+        Ok(Self {
+            child,
+            owner,
+            is_paused: false,
+        })
     }
 
     /// Starts a program that ends when it is dropped.
@@ -79,11 +84,20 @@ impl Process {
             .stdout(stdout)
             .stderr(stderr)
             .spawn()?;
-        Ok(Self { child, owner: None })
+        Ok(Self {
+            child,
+            owner: None,
+            is_paused: false,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it was stopped and not resumed.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// How it ended, if it has.
@@ -106,8 +120,9 @@ impl Process {
 
     /// SIGSTOP, and waits until it has been delivered, where /proc tells.
     #[cfg(unix)]
-    pub(crate) fn pause(&self) -> io::Result<()> {
+    pub(crate) fn pause(&mut self) -> io::Result<()> {
         self.signal("STOP")?;
+        self.is_paused = true;
         let stat = format!("/proc/{}/stat", self.pid());
         let deadline = Instant::now() + STOP_LIMIT;
         // The state is the letter after the name, which stands in brackets.
@@ -127,8 +142,10 @@ impl Process {
 
     /// SIGCONT.
     #[cfg(unix)]
-    pub(crate) fn resume(&self) -> io::Result<()> {
-        self.signal("CONT")
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
+        self.signal("CONT")?;
+        self.is_paused = false;
+        Ok(())
     }
 
     /// `sh` has `kill` built in, where slim images lack the program.

@@ -148,6 +148,11 @@ impl TestServer {
         matches!(self.process().ended(), Ok(None))
     }
 
+    /// Whether it was paused and neither resumed nor restarted.
+    pub fn is_paused(&self) -> bool {
+        self.process().is_paused()
+    }
+
     /// The end of what the server printed.
     pub fn log_tail(&self) -> String {
         bounded::tail_of(&launch::log_path(self.folder.path()))
@@ -261,7 +266,7 @@ impl TestServer {
 }
 
 /// All but the unreserved characters of RFC 3986.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {

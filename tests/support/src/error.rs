@@ -6,6 +6,8 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fetch::Release;
+
 /// Why there is no server, or why it does not answer.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -21,7 +23,9 @@ pub enum SupportError {
         tried: String,
     },
     /// A binary that is there, but is no server that runs here.
-    #[error("{} is not a server that runs here: {reason}", path.display())]
+    #[error(
+        "{} is not a server that runs here: {reason}. By a name alone these are fetched: {}", path.display(), Release::names()
+    )]
     UnusableBinary {
         /// The binary.
         path: PathBuf,

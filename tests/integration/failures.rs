@@ -72,9 +72,7 @@ fn a_call_without_a_reply_is_a_timeout_that_may_have_run_and_later_replies_match
 
 #[test]
 fn calls_that_time_out_while_others_wait_longer_shift_no_reply() {
-    let server = TestServer::builder()
-        .args(["--enable-debug-command", "yes"])
-        .start_or_panic();
+    let server = TestServer::builder().debug_commands().start_or_panic();
     for protocol in PROTOCOLS {
         let host = Host::new();
         let impatient = open(&host, &server, protocol);

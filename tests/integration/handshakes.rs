@@ -81,15 +81,12 @@ fn a_server_that_hangs_up_after_other_answers_is_told_to_have_done_so() {
 fn a_refused_login_is_all_that_the_server_notes_of_a_client() {
     let server = TestServer::start();
     // Whoever is not logged in is this user, who may do nothing of what follows a login.
-    let rights = [
-        "ACL",
-        "SETUSER",
-        "default",
-        "-select",
-        "-ping",
-        "-client|setname",
-    ];
-    server.run(&rights);
+    server.run(&["ACL", "SETUSER", "default", "-select", "-ping"]);
+    if server.has_command("CLIENT|SETNAME") {
+        server.run(&["ACL", "SETUSER", "default", "-client|setname"]);
+    } else {
+        server.not_tried("has no rules for subcommands");
+    }
     server.run(&["ACL", "LOG", "RESET"]);
     let url = format!(
         "redis://someone:wrong@127.0.0.1:{}/1?clientName=x",

@@ -47,6 +47,9 @@ fn listeners_of_each_kind_hear_their_own_channels_by_their_short_names() {
 
 #[test]
 fn shard_channels_too() {
+    if !TestServer::shared().is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     let (host, prefix) = prefixed();
     let client: RedisPubSubClient = host.open(Protocol::Resp3);
     let (function, heard) = hearing();

@@ -100,7 +100,30 @@ fn names() -> Vec<Vec<String>> {
             names.extend(parts);
         }
     }
+    if names.iter().all(|name| name.len() == 1) {
+        let helpful = CONTAINERS.into_iter().flat_map(subcommands_by_help);
+        names.extend(helpful.collect::<Vec<_>>());
+    }
     names
+}
+
+/// The commands that had subcommands before a server told it (7.0).
+const CONTAINERS: [&str; 15] = [
+    "acl", "client", "cluster", "command", "config", "debug", "latency", "memory", "module",
+    "object", "pubsub", "script", "slowlog", "xgroup", "xinfo",
+];
+
+/// What the help on `container` lists, whose explanations are indented.
+fn subcommands_by_help(container: &str) -> Vec<Vec<String>> {
+    let help = TestServer::shared().command(&[container, "HELP"]).unwrap();
+    let lines = help.items().iter().skip(1).map(Reply::text);
+    let names = lines.filter(|line| !line.starts_with(' '));
+    names
+        .filter_map(|line| {
+            let name = line.split([' ', '|']).next()?.to_lowercase();
+            Some(vec![container.to_owned(), name])
+        })
+        .collect()
 }
 
 /// Calls of the command: with few arguments and with many, with numbers among them, and with options.

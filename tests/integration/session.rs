@@ -87,7 +87,7 @@ fn a_sessions_connection_has_the_name_database_protocol_and_credentials_of_the_c
         let seen = seen.iter().find(|seen| seen.id == id).unwrap();
         assert_eq!(seen.name, host.name);
         assert_eq!(seen.db, 4);
-        assert_eq!(seen.resp, Some(number));
+        assert_eq!(seen.resp, server.told_protocol(number));
         assert_eq!(seen.user, user.unwrap_or("default"));
         assert_eq!(redis::ConnectionLike::get_db(&session), 4);
     }
@@ -167,9 +167,7 @@ fn a_session_that_watches_is_in_multi_or_changed_its_connection_is_discarded() {
 
 #[test]
 fn a_session_whose_call_timed_out_is_discarded() {
-    let server = TestServer::builder()
-        .args(["--enable-debug-command", "yes"])
-        .start_or_panic();
+    let server = TestServer::builder().debug_commands().start_or_panic();
     for protocol in PROTOCOLS {
         let host = Host::new();
         let options = small_pool(protocol);

@@ -22,6 +22,9 @@ fn shard_subscribers(server: &TestServer, name: &str) -> i64 {
 #[test]
 fn listeners_of_each_kind_hear_what_is_published_to_a_shard_channel() {
     let server = TestServer::shared();
+    if !server.is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     for protocol in PROTOCOLS {
         let (host, name) = (Host::new(), unique("orders"));
         let (client, channel) = (
@@ -63,6 +66,9 @@ fn listeners_of_each_kind_hear_what_is_published_to_a_shard_channel() {
 #[test]
 fn a_plain_channel_a_shard_channel_and_a_pattern_of_one_name_are_three() {
     let server = TestServer::shared();
+    if !server.is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     for protocol in PROTOCOLS {
         let (host, name) = (Host::new(), unique("same"));
         let client: RedisPubSubClient = host.open(protocol);
@@ -114,6 +120,9 @@ fn a_plain_channel_a_shard_channel_and_a_pattern_of_one_name_are_three() {
 fn after_a_reconnect_each_kind_is_what_it_was_and_ends_with_its_last_listener() {
     for protocol in PROTOCOLS {
         let (server, host) = (TestServer::start(), Host::new());
+        if !server.is_tried_with("SSUBSCRIBE") {
+            return;
+        }
         let client: RedisPubSubClient = open(&host, server.url(), options(protocol));
         let channels = [
             Channel::new("c"),
@@ -157,6 +166,9 @@ fn after_a_reconnect_each_kind_is_what_it_was_and_ends_with_its_last_listener() 
 #[test]
 fn a_shard_channel_that_is_refused_fails_alone_and_leaves_nothing() {
     let server = TestServer::start();
+    if !server.is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     let rule = ["on", ">pw", "+@all", "resetchannels", "&allowed"];
     server.run(&[["ACL", "SETUSER", "limited"].as_slice(), &rule].concat());
     for protocol in PROTOCOLS {
@@ -185,5 +197,47 @@ fn a_shard_channel_that_is_refused_fails_alone_and_leaves_nothing() {
         assert_eq!(next_text(&heard), "hello");
         host.manager.shutdown().unwrap();
         eventually("it is gone", || server.clients().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn on_a_server_without_shard_channels_a_listener_to_one_fails_alone() {
+    let without = ["SSUBSCRIBE", "SPUBLISH"];
+    let server = TestServer::start();
+    let server = match server.has_command("SSUBSCRIBE") {
+        false => server,
+        true => {
+            let renamed = without.map(|command| ["--rename-command", command, ""]);
+            TestServer::builder()
+                .args(renamed.concat())
+                .start_or_panic()
+        }
+    };
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let client: RedisPubSubClient = open(&host, server.url(), options(protocol));
+        let (function, heard) = hearing();
+        client.register_listener("plain", function).unwrap();
+        let (function, unheard) = hearing();
+        let shard = Channel::shard("shard");
+        let errors = [
+            client.register_listener(&shard, function).map(drop),
+            client.publish(&shard, "psst").map(drop),
+        ];
+        for (error, command) in errors.into_iter().zip(without) {
+            let error = error.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.command(), error.delivery()),
+                (ErrorKind::Server, Some(command), Some(Delivery::Replied))
+            );
+            assert!(error.message().contains("unknown command"), "{error}");
+        }
+        expect_silenced(&unheard);
+        // Neither is the one connection lost, nor is the shard channel asked for again on another.
+        assert_eq!(client.publish("plain", "hello").unwrap(), 1);
+        assert_eq!(next_text(&heard), "hello");
+        let mut events = client.events();
+        kill_connections(&server);
+        assert_eq!(until_resubscribed(&mut events).1, 1, "{protocol:?}");
     }
 }

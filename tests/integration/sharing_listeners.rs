@@ -121,7 +121,15 @@ fn what_a_loss_has_cost_is_told_to_the_clients_that_listen() {
 fn a_refused_channel_is_the_matter_of_those_who_want_it() {
     let (server, host) = (TestServer::start(), Host::new());
     server.run(&[
-        "ACL", "SETUSER", "some", "on", ">p", "+@all", "~*", "&allowed",
+        "ACL",
+        "SETUSER",
+        "some",
+        "on",
+        ">p",
+        "+@all",
+        "~*",
+        "resetchannels",
+        "&allowed",
     ]);
     let url = server.url().replace("redis://", "redis://some:p@");
     let ((_, one), (_, other)) = (

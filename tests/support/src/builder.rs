@@ -33,6 +33,7 @@ pub struct TestServerBuilder {
     pub(crate) stand_in: bool,
     pub(crate) tls: Option<TlsServer>,
     pub(crate) has_bus: bool,
+    pub(crate) debug_commands: bool,
 }
 
 impl TestServerBuilder {
@@ -52,6 +53,12 @@ impl TestServerBuilder {
     /// Several arguments.
     pub fn args<I: IntoIterator<Item: Into<String>>>(mut self, arguments: I) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Allows `DEBUG`, which servers from 7.0 on do not by themselves.
+    pub fn debug_commands(mut self) -> Self {
+        self.debug_commands = true;
         self
     }
 
@@ -105,6 +112,11 @@ impl TestServerBuilder {
         for binary in binaries {
             match TestServer::launch(self.clone(), binary) {
                 Err(SupportError::NoTls { server }) => without.push(server),
+                Ok(server) if !without.is_empty() => {
+                    let (binary, without) = (server.binary(), without.join(", "));
+                    notice::say_once(format!("with TLS: {binary}, because {without} has none"));
+                    return Ok(server);
+                }
                 started => return started,
             }
         }

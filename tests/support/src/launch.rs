@@ -150,6 +150,9 @@ impl Launch<'_> {
                 command.arg(option).arg(file);
             }
         }
+        if self.options.debug_commands && self.binary.version().at_least(7, 0) {
+            command.args(["--enable-debug-command", "yes"]);
+        }
         command.args(&self.options.arguments);
         command
     }

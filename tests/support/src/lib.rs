@@ -7,11 +7,12 @@
 //! | `builder` | [`TestServerBuilder`]: how it is started |
 //! | `handle` | [`ServerHandle`]: for examples, which honour `REDIS_URL` |
 //! | `lookup` | [`Lookup`]: `REDIS_SERVER_BIN`, then `PATH`, then fetched |
+//! | `features` | what a server can do, and saying so where a test cannot be tried on it |
 //! | `binary`, `version` | [`ServerBinary`], [`Version`]: what was found |
 //! | `certificates` | with the feature of that name: certificates for servers with TLS |
 //! | `sentinel`, `sentinel_trio` | [`TestSentinel`], and [`SentinelTrio`]: three of them with three servers |
 //! | `cluster` | [`TestCluster`]: nodes that share the slots, how they are started, asked and resharded |
-//! | `fetch`, `stand_in` | the pinned Valkey, and meebis where Python cannot fetch it |
+//! | `fetch`, `stand_in` | the pinned servers, and meebis where Python cannot fetch one |
 //! | `launch` | its port, its arguments, the wait until it answers |
 //! | `process` | the child process that dies with its owner |
 //! | `admin`, `reply`, `client_info` | the tests' view of the server: [`Reply`], [`ClientInfo`] |
@@ -26,6 +27,7 @@ mod certificates;
 mod client_info;
 mod cluster;
 mod error;
+mod features;
 mod fetch;
 mod handle;
 mod launch;

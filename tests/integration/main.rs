@@ -93,3 +93,4 @@ mod unix_sockets;
 mod unload;
 mod unload_races;
 mod unregistering;
+mod uri_forms;

@@ -19,12 +19,18 @@ use crate::reply::Reply;
 
 /// How long a server is silent before a sentinel takes it for down, in milliseconds.
 const DOWN_AFTER: u64 = 500;
-/// The rhythm of a sentinel, in milliseconds. Its defaults of 1, 2 and 10 s are for production.
-const PERIODS: [(&str, &str); 4] = [
+/// The rhythm of a sentinel, in milliseconds. Its defaults of 10, 2, 1 and 1 s, and 30 s for the pause that it makes after it
+/// got no processor for 2 s, are for production.
+///
+/// The pings must not be more frequent. While the master is down, replicas are asked for INFO once a second, whatever is
+/// set, and one whose INFO is older than 5 ping periods is no candidate: with 100 ms every second election ends with
+/// `-failover-abort-no-good-slave`, and the next one is seconds later.
+const PERIODS: [(&str, &str); 5] = [
     ("info-period", "200"),
     ("publish-period", "200"),
-    ("ping-period", "100"),
+    ("ping-period", "400"),
     ("ask-period", "100"),
+    ("tilt-period", "1000"),
 ];
 
 /// Made by [`TestSentinel::builder`].
@@ -186,6 +192,11 @@ impl TestSentinel {
         found.and_then(|pair| pair.get(1)).map(Reply::text)
     }
 
+    /// The end of what it printed.
+    pub fn log_tail(&self) -> String {
+        bounded::tail_of(&log_path(self.folder.path()))
+    }
+
     fn wait_until_ready(&mut self) -> Result<(), SupportError> {
         let started = Instant::now();
         loop {
@@ -196,7 +207,7 @@ impl TestSentinel {
             };
             let waited = started.elapsed();
             if waited >= START_LIMIT {
-                let log = bounded::tail_of(&log_path(self.folder.path()));
+                let log = self.log_tail();
                 return Err(SupportError::NotReady { waited, last, log });
             }
             thread::sleep(POLL);

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::launch::{POLL, START_LIMIT};
+use crate::notice;
 use crate::sentinel::TestSentinel;
 use crate::server::TestServer;
 
@@ -139,6 +140,21 @@ impl SentinelTrio {
                 panic!("not within {START_LIMIT:?}: {what}");
             }
             thread::sleep(POLL);
+        }
+    }
+}
+
+/// A test that fails shows what the sentinels did.
+impl Drop for SentinelTrio {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            for sentinel in &self.sentinels {
+                notice::say(&format!(
+                    "sentinel {}:\n{}",
+                    sentinel.port(),
+                    sentinel.log_tail()
+                ));
+            }
         }
     }
 }

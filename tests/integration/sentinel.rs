@@ -1,5 +1,7 @@
 //! Clients whose master is found and followed by sentinels.
 
+use std::sync::Arc;
+
 use redis_manager::Protocol;
 use redis_manager::prelude::*;
 use redis_manager_support::{SentinelTrio, TestSentinel, TestServer};
@@ -8,13 +10,13 @@ use crate::fixture::{Host, PROTOCOLS, eventually};
 use crate::mistakes::{PASSWORD, everything};
 use crate::reconnect::{open, options};
 
-fn url(sentinels: &[&TestSentinel], rest: &str) -> String {
+pub(crate) fn url(sentinels: &[&TestSentinel], rest: &str) -> String {
     let of = |sentinel: &&TestSentinel| format!("127.0.0.1:{}", sentinel.port());
     let nodes: Vec<_> = sentinels.iter().map(of).collect();
     format!("redis-sentinel://{}{rest}", nodes.join(","))
 }
 
-fn knowing(server: &TestServer) -> TestSentinel {
+pub(crate) fn knowing(server: &TestServer) -> TestSentinel {
     let sentinel = TestSentinel::builder().monitor("main", server.port(), 1);
     sentinel.start_or_panic(server.binary())
 }
@@ -94,7 +96,10 @@ fn sentinels_have_a_login_of_their_own() {
     let sentinel = sentinel.start_or_panic(server.binary());
     let host = Host::new();
     let url = url(&[&sentinel], "#main").replace("://", &format!("://:{PASSWORD}@"));
-    let options = |password: &str| options(Protocol::Auto).sentinel_password(password);
+    let options = |password: &str| {
+        let login = Arc::new(Credentials::new(password));
+        options(Protocol::Auto).sentinel_credentials(login)
+    };
     let client: RedisCommandClient = open(&host, &url, options("another"));
     let () = client.commands().set("k", "v").unwrap();
     for (options, what) in [

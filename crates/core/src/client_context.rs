@@ -210,6 +210,13 @@ impl ClientContext {
         sentinels.as_ref().map(SentinelUse::set)
     }
 
+    /// Where the server is, if sentinels were asked for it, and otherwise as [`address`](Self::address).
+    pub(crate) fn current_address(&self) -> String {
+        let sentinels = self.sentinels();
+        let master = sentinels.and_then(|sentinels| sentinels.master_address());
+        master.unwrap_or_else(|| self.address())
+    }
+
     fn take_sentinels(&self) -> Option<SentinelUse> {
         self.sentinels.as_ref()?.lock().take()
     }

@@ -19,7 +19,8 @@ pub struct ClientSnapshot {
     pub id: u64,
     /// The client's kind.
     pub client_type: ClientType,
-    /// Where it connects to: `host:port`, several with commas between them, or the path of a socket.
+    /// Where it connects to: `host:port`, several with commas between them, or the path of a socket. With sentinels the
+    /// master of this moment and its name, `10.0.0.7:6379 (master main)`; until they have named one, they themselves.
     pub address: String,
     /// Which database it uses.
     pub database: u32,

@@ -9,7 +9,6 @@ mod pem;
 mod protocol;
 mod read_from;
 mod replay_filter;
-mod secret;
 mod socket;
 mod tls;
 
@@ -30,7 +29,6 @@ pub use pem::Pem;
 pub use protocol::Protocol;
 pub use read_from::ReadFrom;
 pub use replay_filter::ReplayFilter;
-use secret::Secret;
 pub use socket::SocketOptions;
 pub use tls::TlsOptions;
 
@@ -203,16 +201,15 @@ impl ClientOptions {
         self.0.credentials.as_deref()
     }
 
-    /// The user to log in as to the sentinels of a Sentinel URI. Default: their default user.
+    /// Who is asked for the credentials for the sentinels of a Sentinel URI; `None`: nobody logs in on them.
     #[must_use]
-    pub fn sentinel_username(&self) -> Option<&str> {
-        self.0.sentinel_username.as_deref()
+    pub fn sentinel_credentials(&self) -> Option<&Arc<dyn CredentialsProvider>> {
+        self.0.sentinel_credentials.as_deref()
     }
 
-    /// The password to log in with to the sentinels of a Sentinel URI. Default: no login.
-    #[must_use]
-    pub fn sentinel_password(&self) -> Option<&str> {
-        self.0.sentinel_password.as_ref().map(Secret::reveal)
+    /// Whether those of `other` come from the same provider.
+    pub(crate) fn has_sentinel_credentials_of(&self, other: &Self) -> bool {
+        self.0.sentinel_credentials == other.0.sentinel_credentials
     }
 
     /// How many sessions may be open at once. Default 8.

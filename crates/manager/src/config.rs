@@ -7,6 +7,7 @@ mod prefix_template;
 mod problem;
 mod resources;
 mod script;
+mod sentinel;
 mod server;
 mod server_login;
 mod tree;
@@ -15,7 +16,6 @@ mod tree;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use redis_manager_core::{Error, ErrorKind, Result, ScriptOptions};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -23,8 +23,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use prefix_template::PrefixTemplate;
 pub use resources::ResourcesConfig;
 pub use script::ScriptConfig;
+pub use sentinel::SentinelConfig;
 pub use server::ServerConfig;
-pub(crate) use server_login::ServerLogin;
+pub(crate) use server_login::ServerLogins;
 
 use problem::{Problem, at};
 
@@ -144,6 +145,7 @@ impl ManagerConfig {
     /// |---|---|
     /// | `REDIS_MANAGER_SERVERS_MAIN_URI` | `servers.main.uri`; if there is no such server it makes one, named `main` |
     /// | `REDIS_MANAGER_SERVERS_MAIN_PASSWORD` | the password itself, in place of whatever the file says |
+    /// | `REDIS_MANAGER_SERVERS_MAIN_SENTINEL_PASSWORD` | that for the server's sentinels |
     /// | `REDIS_MANAGER_SERVERS_MAIN_OPTIONS_COMMAND_TIMEOUT` | `servers.main.options.command_timeout` |
     /// | `REDIS_MANAGER_SCRIPTS_ADMIN_LIMITS_CLIENTS` | `scripts.admin.limits.clients` |
     /// | `REDIS_MANAGER_DEFAULT_SCRIPT_DENIED_COMMANDS` | `default_script.denied_commands`: names with commas between |
@@ -231,11 +233,11 @@ impl ManagerConfig {
         Ok(())
     }
 
-    /// Who logs in on each server, as far as it is not its URI that says so.
-    pub(crate) fn logins(&self) -> BTreeMap<String, Arc<ServerLogin>> {
+    /// Who logs in on each server and its sentinels.
+    pub(crate) fn logins(&self) -> BTreeMap<String, ServerLogins> {
         let servers = self.servers.iter();
         servers
-            .filter_map(|(name, server)| Some((name.clone(), Arc::new(server.login()?))))
+            .map(|(name, server)| (name.clone(), server.logins()))
             .collect()
     }
 

@@ -67,7 +67,9 @@ mod snapshot;
 mod unload_report;
 
 pub use any_client::AnyClient;
-pub use config::{ManagerConfig, PrefixTemplate, ResourcesConfig, ScriptConfig, ServerConfig};
+pub use config::{
+    ManagerConfig, PrefixTemplate, ResourcesConfig, ScriptConfig, SentinelConfig, ServerConfig,
+};
 pub use mailbox::{Budget, Mailbox, Polled, ScriptFuture};
 pub use manager::{RedisManager, ScriptReload};
 #[cfg(feature = "metrics")]

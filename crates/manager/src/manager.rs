@@ -18,7 +18,7 @@ use redis_manager_core::{
 
 use tokio_util::task::TaskTracker;
 
-use crate::config::ServerLogin;
+use crate::config::ServerLogins;
 use crate::registry::Registry;
 use crate::{AnyClient, ManagerConfig};
 
@@ -49,7 +49,7 @@ pub struct RedisManager(Arc<Inner>);
 struct Inner {
     config: ManagerConfig,
     /// Of the configuration's servers. One each, because who shares a connection is told by it.
-    logins: BTreeMap<String, Arc<ServerLogin>>,
+    logins: BTreeMap<String, ServerLogins>,
     resources: ClientResources,
     /// Whether the resources end with the manager, being its alone.
     owns_resources: bool,
@@ -213,9 +213,9 @@ impl RedisManager {
         &self.0.config
     }
 
-    /// Who logs in on the configuration's server of this name, if that is not said by its URI.
-    pub(crate) fn login(&self, name: &str) -> Option<Arc<ServerLogin>> {
-        self.0.logins.get(name).cloned()
+    /// Who logs in on the configuration's server of this name.
+    pub(crate) fn logins(&self, name: &str) -> ServerLogins {
+        self.0.logins.get(name).cloned().unwrap_or_default()
     }
 
     /// The threads that the manager's clients run on.

@@ -1,11 +1,9 @@
 //! What an open call takes.
 
-use std::sync::Arc;
-
 use redis_manager_core::{ClientOptions, ClientType, IntoRedisUri, RedisUri, Result};
 
 use crate::RedisManager;
-use crate::config::ServerLogin;
+use crate::config::ServerLogins;
 
 /// What can be opened: whatever is an [`IntoRedisUri`] — a [`RedisUri`], a URI as text, or host, port and password — and
 /// a server of the manager's configuration, by its name: [`named`].
@@ -24,7 +22,7 @@ pub trait OpenTarget {
 pub struct Target {
     uri: RedisUri,
     options: Option<ClientOptions>,
-    login: Option<Arc<ServerLogin>>,
+    logins: ServerLogins,
 }
 
 impl Target {
@@ -34,7 +32,7 @@ impl Target {
         Self {
             uri,
             options: None,
-            login: None,
+            logins: ServerLogins::default(),
         }
     }
 
@@ -51,8 +49,13 @@ impl Target {
         client_type: ClientType,
         given: Option<ClientOptions>,
     ) -> Result<(RedisUri, ClientOptions)> {
-        let options = given.or(self.options).unwrap_or_default();
-        match self.login {
+        let mut options = given.or(self.options).unwrap_or_default();
+        if let Some(login) = self.logins.sentinels
+            && options.sentinel_credentials().is_none()
+        {
+            options = options.to_builder().sentinel_credentials(login).build()?;
+        }
+        match self.logins.server {
             Some(login) if options.credentials().is_none() => match client_type {
                 // It has its password from its URI alone.
                 ClientType::Basic => Ok((login.log_in(self.uri).await?, options)),
@@ -96,7 +99,7 @@ impl OpenTarget for Named {
         Ok(Target {
             uri: server.uri().clone(),
             options: Some(server.options().clone()),
-            login: manager.login(&self.0),
+            logins: manager.logins(&self.0),
         })
     }
 }

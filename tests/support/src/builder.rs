@@ -21,6 +21,17 @@ pub struct TlsServer {
     pub wants_certificates: bool,
 }
 
+impl TlsServer {
+    /// The files, by the names of their options.
+    pub(crate) fn files(&self) -> [(&'static str, &PathBuf); 3] {
+        [
+            ("tls-cert-file", &self.certificate),
+            ("tls-key-file", &self.key),
+            ("tls-ca-cert-file", &self.ca),
+        ]
+    }
+}
+
 /// Made by [`TestServer::builder`].
 #[derive(Debug, Clone, Default)]
 #[must_use]

@@ -142,12 +142,8 @@ impl Launch<'_> {
             command
                 .args(["--tls-port", &port.to_string()])
                 .args(["--tls-auth-clients", wants]);
-            for (option, file) in [
-                ("--tls-cert-file", &tls.certificate),
-                ("--tls-key-file", &tls.key),
-                ("--tls-ca-cert-file", &tls.ca),
-            ] {
-                command.arg(option).arg(file);
+            for (option, file) in tls.files() {
+                command.arg(format!("--{option}")).arg(file);
             }
         }
         if self.options.debug_commands && self.binary.version().at_least(7, 0) {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::admin::{ADMIN_NAME, Admin};
 use crate::binary::ServerBinary;
 use crate::bounded;
+use crate::builder::TlsServer;
 use crate::client_info::ClientInfo;
 use crate::error::SupportError;
 use crate::launch::{PING_LIMIT, POLL, START_LIMIT, free_port, log_path};
@@ -40,6 +41,7 @@ pub struct TestSentinelBuilder {
     monitors: Vec<(String, u16, usize)>,
     lines: Vec<String>,
     password: Option<String>,
+    tls: Option<TlsServer>,
 }
 
 impl TestSentinelBuilder {
@@ -55,13 +57,19 @@ impl TestSentinelBuilder {
         self
     }
 
+    /// Listens with TLS too, on a port of its own, and speaks TLS with the servers and the other sentinels.
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// A further line of its configuration.
     pub fn line(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
         self
     }
 
-    fn configuration(&self, port: u16) -> String {
+    fn configuration(&self, port: u16, tls_port: Option<u16>) -> String {
         let mut lines = vec![
             format!("port {port}"),
             "bind 127.0.0.1".to_owned(),
@@ -80,6 +88,15 @@ impl TestSentinelBuilder {
                 .iter()
                 .map(|password| format!("requirepass {password}")),
         );
+        if let (Some(tls), Some(port)) = (&self.tls, tls_port) {
+            let wants = if tls.wants_certificates { "yes" } else { "no" };
+            lines.push(format!("tls-port {port}"));
+            lines.push("tls-replication yes".to_owned());
+            lines.push(format!("tls-auth-clients {wants}"));
+            for (option, file) in tls.files() {
+                lines.push(format!("{option} {}", file.display()));
+            }
+        }
         lines.extend(self.lines.iter().cloned());
         lines.join("\n") + "\n"
     }
@@ -87,12 +104,14 @@ impl TestSentinelBuilder {
     /// Starts `binary` as a sentinel and waits until it answers.
     pub fn start(self, binary: &ServerBinary) -> Result<TestSentinel, SupportError> {
         let port = free_port()?;
+        let tls_port = self.tls.as_ref().map(|_| free_port()).transpose()?;
         let folder = tempfile::Builder::new()
             .prefix("redis-manager-support-")
             .tempdir()
             .map_err(SupportError::io("making the sentinel's folder"))?;
         let path = folder.path().join("sentinel.conf");
-        fs::write(&path, self.configuration(port)).map_err(SupportError::file("writing", &path))?;
+        fs::write(&path, self.configuration(port, tls_port))
+            .map_err(SupportError::file("writing", &path))?;
         let log = log_path(folder.path());
         let out = File::create(&log).map_err(SupportError::file("making", &log))?;
         let twin = out
@@ -110,6 +129,7 @@ impl TestSentinelBuilder {
             process: Mutex::new(process),
             folder,
             port,
+            tls_port,
             password: self.password,
         };
         sentinel.wait_until_ready()?;
@@ -134,6 +154,7 @@ pub struct TestSentinel {
     process: Mutex<Process>,
     folder: TempDir,
     port: u16,
+    tls_port: Option<u16>,
     password: Option<String>,
 }
 
@@ -146,6 +167,11 @@ impl TestSentinel {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its port with TLS, if the builder asked for one.
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// SIGKILL.

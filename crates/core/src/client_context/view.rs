@@ -46,7 +46,7 @@ impl ClientContext {
         ClientSnapshot {
             id: self.client_id.number(),
             client_type: self.client_type,
-            address: self.uri.address(),
+            address: self.current_address(),
             database: self.uri.database(),
             state: StateSnapshot::from(&state),
             cause: match &state {

@@ -21,7 +21,7 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::multiplexer::{Multiplexer, sooner};
 use super::outbox::Outbox;
 use super::request::Request;
-use super::sentinel::Following;
+use super::sentinel::{Following, Moved};
 use super::socket::Socket;
 use super::subscription::Subscription;
 use crate::resp::Decoder;
@@ -128,9 +128,9 @@ impl Driver {
             return Poll::Ready(end);
         }
         if let Some(following) = &mut self.following
-            && let Poll::Ready(reason) = following.poll(context)
+            && let Poll::Ready(moved) = following.poll(context)
         {
-            return Poll::Ready(End::Moved(reason));
+            return Poll::Ready(End::Moved(moved));
         }
         // Here too, because a peer may never leave a pause.
         if let Poll::Ready(Some(end)) = self.poll_clock(context) {
@@ -380,11 +380,14 @@ impl Lost {
     ) -> Self {
         let following = driver.as_ref().and_then(|driver| driver.following.as_ref());
         let lost = |reason| lost(following.map(|following| following.endpoint()), reason);
-        let is_moved = matches!(end, End::Moved(_));
+        let moved_since = match &end {
+            End::Moved(moved) => Some(moved.since),
+            _ => None,
+        };
         let cause = match end {
             End::Lost(error) => lost(error.to_string()).with_source(error),
             End::HungUp => lost("the server closed it".to_owned()),
-            End::Moved(reason) => lost(reason),
+            End::Moved(moved) => lost(moved.reason),
             End::Silent => lost("the server is silent, and answers no PING".to_owned()),
             End::Broken(error) => lost(error.to_string()).with_source(error),
         };
@@ -394,8 +397,9 @@ impl Lost {
         });
         Self {
             cause,
-            last_heard,
-            is_moved,
+            // Since then the server said nothing that counts, although it may have spoken.
+            last_heard: moved_since.map_or(last_heard, |since| since.min(last_heard)),
+            is_moved: moved_since.is_some(),
         }
     }
 }
@@ -405,7 +409,7 @@ pub(super) enum End {
     HungUp,
     Silent,
     /// The sentinels have another master.
-    Moved(String),
+    Moved(Moved),
     /// The server broke the protocol.
     Broken(Error),
 }

@@ -1,6 +1,7 @@
 //! Who logs in on a connection: asked when it is made, and told to the server anew when that changes.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt;
@@ -42,7 +43,7 @@ impl Login {
         let subscribe = || Some(provider.rotation()?.subscribe());
         let announcements = catch_unwind(AssertUnwindSafe(subscribe)).ok().flatten();
         progress.asking_began();
-        let credentials = ask(context, &**provider).await;
+        let credentials = ask(context.address(), &**provider).await;
         progress.asking_ended();
         let credentials = credentials?;
         Ok(Self {
@@ -52,7 +53,11 @@ impl Login {
     }
 }
 
-async fn ask(context: &ClientContext, provider: &dyn CredentialsProvider) -> Result<Credentials> {
+/// Asks `provider` for the credentials for who is at `address`.
+pub(super) async fn ask(
+    address: impl Display,
+    provider: &dyn CredentialsProvider,
+) -> Result<Credentials> {
     // In a future of its own, because making that of the provider is code of the host too.
     let asking = AssertUnwindSafe(async { provider.credentials().await });
     let problem = match asking.catch_unwind().await {
@@ -60,7 +65,6 @@ async fn ask(context: &ClientContext, provider: &dyn CredentialsProvider) -> Res
         Ok(Err(error)) => error.to_string(),
         Err(panic) => FailureCause::from_panic(&*panic).to_string(),
     };
-    let address = context.address();
     let message = format!("there are no credentials for {address}: {problem}");
     Err(Error::new(ErrorKind::Connect, message))
 }
@@ -88,7 +92,7 @@ async fn authenticate(context: &ClientContext, wire: &Wire) -> Result<()> {
         return Ok(());
     };
     let timeout = context.options().connect_timeout();
-    let asked = tokio::time::timeout(timeout, ask(context, &**provider)).await;
+    let asked = tokio::time::timeout(timeout, ask(context.address(), &**provider)).await;
     let credentials = asked.unwrap_or_else(|_| {
         let message = format!("the credentials provider has not answered within {timeout:?}");
         Err(Error::new(ErrorKind::Timeout, message))

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::Endpoint;
-use crate::{ClientOptions, ClientResources, Credentials, RedisUri};
+use crate::{ClientOptions, ClientResources, RedisUri};
 
-pub(super) use following::{Following, FoundMaster};
+pub(super) use following::{Following, FoundMaster, Moved};
 pub(crate) use registry::{SentinelSets, SentinelUse};
 pub(super) use role::Role;
 
@@ -27,8 +28,6 @@ pub(crate) struct SentinelSet {
     master: Arc<str>,
     nodes: Vec<Endpoint>,
     uri: RedisUri,
-    /// The sentinels', which is not the server's.
-    credentials: Option<Credentials>,
     options: ClientOptions,
     resources: ClientResources,
     /// The sentinel to ask first.
@@ -47,6 +46,8 @@ struct Known {
     master: Option<Endpoint>,
     /// The master before that, if it was they who said that it is none any more.
     replaced: Option<Endpoint>,
+    /// Since when it is known. What others published since then was not to be heard on the one before.
+    since: Option<Instant>,
 }
 
 impl Known {
@@ -61,6 +62,7 @@ impl Known {
         if is_news {
             self.replaced = old.filter(|old| *old != new);
             self.master = Some(new);
+            self.since = Some(Instant::now());
         }
         is_news
     }
@@ -76,10 +78,6 @@ impl SentinelSet {
             master: uri.sentinel_master_id().unwrap_or_default().into(),
             nodes: uri.nodes().iter().map(endpoint).collect(),
             uri: uri.clone(),
-            credentials: options.sentinel_password().map(|password| {
-                let username = options.sentinel_username().unwrap_or_default();
-                Credentials::new(password).with_username(username)
-            }),
             options: options.clone(),
             resources: resources.clone(),
             first: AtomicUsize::new(0),
@@ -101,8 +99,7 @@ impl SentinelSet {
         same_place
             && own.1.tls() == options.tls()
             && own.1.socket() == options.socket()
-            && own.1.sentinel_username() == options.sentinel_username()
-            && own.1.sentinel_password() == options.sentinel_password()
+            && own.1.has_sentinel_credentials_of(options)
     }
 
     /// Tells when the sentinels have another master.
@@ -110,8 +107,17 @@ impl SentinelSet {
         Switches(self.known.subscribe())
     }
 
+    /// Where the master is that the sentinels have, if they were asked.
+    pub(crate) fn master_address(&self) -> Option<String> {
+        self.known.borrow().master.as_ref().map(Endpoint::to_string)
+    }
+
     /// The sentinel of this number named a server that is a master.
-    fn trust(self: &Arc<Self>, index: usize) {
+    fn trust(self: &Arc<Self>, index: usize, master: &Endpoint) {
+        self.known.send_if_modified(|known| {
+            let is_first = known.master.is_none();
+            is_first && known.learn(None, master.clone())
+        });
         self.first.store(index, Ordering::Relaxed);
         self.trusted.store(index, Ordering::Relaxed);
         if !self.is_watched.swap(true, Ordering::Relaxed) {
@@ -137,15 +143,16 @@ impl SentinelSet {
 pub(super) struct Switches(watch::Receiver<Known>);
 
 impl Switches {
-    /// Completes with the master that they have, once that is another than when this was last asked.
-    pub(super) async fn next(&mut self) -> Endpoint {
+    /// Completes with the master that they have, and since when, once that is another than when this was last asked.
+    pub(super) async fn next(&mut self) -> (Endpoint, Instant) {
         loop {
             if self.0.changed().await.is_err() {
                 // Nobody asks them any more.
                 std::future::pending::<()>().await;
             }
-            if let Some(master) = self.0.borrow_and_update().master.clone() {
-                return master;
+            let known = self.0.borrow_and_update();
+            if let (Some(master), Some(since)) = (&known.master, known.since) {
+                return (master.clone(), since);
             }
         }
     }

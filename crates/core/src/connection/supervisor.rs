@@ -231,7 +231,7 @@ impl Supervisor {
             let connected = tokio::select! {
                 connected = self.connect(outbox) => connected,
                 // Whoever is waited for is not the master any more.
-                master = another_master(&mut switches) => {
+                (master, _) = another_master(&mut switches) => {
                     *backoff = self.backoff();
                     let message = format!("the sentinels have another master: {master}");
                     Err(self.context.error(ErrorKind::Connect, message))
@@ -268,7 +268,7 @@ impl Supervisor {
 }
 
 /// Completes when the sentinels have another master, if there are any.
-async fn another_master(switches: &mut Option<Switches>) -> Endpoint {
+async fn another_master(switches: &mut Option<Switches>) -> (Endpoint, Instant) {
     match switches {
         Some(switches) => switches.next().await,
         None => std::future::pending().await,

@@ -52,6 +52,14 @@ pub trait CredentialsProvider: Send + Sync {
     }
 }
 
+/// Always the same ones.
+#[async_trait]
+impl CredentialsProvider for Credentials {
+    async fn credentials(&self) -> Result<Credentials, Box<dyn StdError + Send + Sync>> {
+        Ok(self.clone())
+    }
+}
+
 /// A provider among options, of which two are equal if they are the same.
 #[derive(Clone)]
 pub(crate) struct CredentialsSource(pub(crate) Arc<dyn CredentialsProvider>);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReadFrom, ReplayFilter, Secret,
-    SocketOptions, TlsOptions, duration,
+    ClientOptions, DisconnectedBehavior, Overflow, Protocol, ReadFrom, ReplayFilter, SocketOptions,
+    TlsOptions, duration,
 };
 use crate::credentials::CredentialsSource;
 use crate::{CredentialsProvider, Error, Result};
@@ -69,10 +69,8 @@ pub struct ClientOptionsBuilder {
     pub(super) tls: TlsOptions,
     #[serde(skip)]
     pub(super) credentials: Option<CredentialsSource>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) sentinel_username: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) sentinel_password: Option<Secret>,
+    #[serde(skip)]
+    pub(super) sentinel_credentials: Option<CredentialsSource>,
 }
 
 impl Default for ClientOptionsBuilder {
@@ -108,8 +106,7 @@ impl Default for ClientOptionsBuilder {
             socket: SocketOptions::default(),
             tls: TlsOptions::default(),
             credentials: None,
-            sentinel_username: None,
-            sentinel_password: None,
+            sentinel_credentials: None,
         }
     }
 }
@@ -292,17 +289,22 @@ impl ClientOptionsBuilder {
         self
     }
 
-    /// Sets the user to log in as to the sentinels of a Sentinel URI; the login in the URI is the server's. Wants a
-    /// [`sentinel_password`](Self::sentinel_password). Default: their default user.
-    pub fn sentinel_username(mut self, username: impl Into<String>) -> Self {
-        self.sentinel_username = Some(username.into());
-        self
-    }
-
-    /// Sets the password to log in with to the sentinels of a Sentinel URI, all the same one (their `requirepass`); the
-    /// login in the URI is the server's. `Debug` does not show it, and `Serialize` refuses to write it. Default: no login.
-    pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
-        self.sentinel_password = Some(Secret::new(password));
+    /// Who is asked for the credentials for the sentinels of a Sentinel URI, each time that one is connected to: those of
+    /// the URI, and of the option [`credentials`](Self::credentials), are the server's. Default nobody: no login.
+    ///
+    /// It stands in no config file. Clients with the same one listen to the sentinels over one connection, so clone the
+    /// options, or the `Arc`, for all of them.
+    ///
+    /// ```
+    /// use redis_manager_core::{ClientOptions, Credentials};
+    /// use std::sync::Arc;
+    ///
+    /// let login = Credentials::new("s3cret").with_username("watcher");
+    /// let options = ClientOptions::builder().sentinel_credentials(Arc::new(login)).build()?;
+    /// # Ok::<(), redis_manager_core::Error>(())
+    /// ```
+    pub fn sentinel_credentials(mut self, provider: Arc<dyn CredentialsProvider>) -> Self {
+        self.sentinel_credentials = Some(CredentialsSource(provider));
         self
     }
 

@@ -33,10 +33,6 @@ impl ClientOptionsBuilder {
                 return Err(invalid(name, "0s", "longer than 0, such as 500ms"));
             }
         }
-        if self.sentinel_username.is_some() && self.sentinel_password.is_none() {
-            let allowed = "with a `sentinel_password`";
-            return Err(invalid("sentinel_username", "given alone", allowed));
-        }
         for name in self.replay.names() {
             if name.is_empty() || name.contains(char::is_whitespace) {
                 let value = format!("{name:?}");

@@ -331,7 +331,7 @@ fn what_a_file_must_not_say() {
              `request_queue_size`, `request_queue_bytes`, `max_reply_size`, \
              `buffer_usage_ratio`, `protocol`, `session_pool_size`, \
              `blocking_pool_size`, `listener_queue_size`, `listener_queue_bytes`, \
-             `listener_blocked_after`, `overflow`, `socket`, `tls`, `sentinel_username`, `sentinel_password`",
+             `listener_blocked_after`, `overflow`, `socket`, `tls`",
         ),
         (
             r#"{"socket": {"nodelay": true}}"#,
@@ -392,6 +392,9 @@ fn a_provider_is_shown_by_nobody_and_equal_to_itself_alone() {
     assert_eq!(options, with(login.clone()));
     assert_ne!(options, with(provider()));
     assert_ne!(options, ClientOptions::default());
+    let sentinels = ClientOptions::builder().sentinel_credentials(login.clone());
+    assert_ne!(options, sentinels.clone().build().unwrap());
+    assert!(!format!("{sentinels:?}").contains("hunter2"));
     assert!(!format!("{options:?} {login:?}").contains("hunter2"));
     let written = serde_json::to_string(&options).unwrap();
     assert_eq!(

@@ -12,6 +12,12 @@ use super::problem::{Problem, at};
 use super::{ManagerConfig, tree};
 
 const PASSWORD: &str = "password";
+const SENTINEL: &str = "sentinel";
+/// How the variable of a password itself ends, and where that is below a server.
+const PASSWORDS: [(&str, &[&str]); 2] = [
+    ("_PASSWORD", &[PASSWORD]),
+    ("_SENTINEL_PASSWORD", &[SENTINEL, PASSWORD]),
+];
 const NEW_SERVER: (&str, &str) = ("SERVERS_", "_URI");
 
 /// `config` with what `variables` say.
@@ -94,6 +100,13 @@ impl Overrides {
             return Err(self.misfit(rest));
         };
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        if let ["servers", server, SENTINEL, PASSWORD] = names[..] {
+            if let Some(entry) = self.config.servers.get_mut(server) {
+                let sentinel = entry.sentinel().clone().with_password(value);
+                *entry = entry.clone().with_sentinel(sentinel);
+            }
+            return Ok(());
+        }
         if let ["servers", server, PASSWORD] = names[..] {
             let entry = self.config.servers.get_mut(server);
             if let Some(entry) = entry {
@@ -108,6 +121,15 @@ impl Overrides {
         ] = names[..]
         {
             self.forget_password(server, source);
+        }
+        if let [
+            "servers",
+            server,
+            SENTINEL,
+            source @ ("password_env" | "password_file"),
+        ] = names[..]
+        {
+            self.forget_sentinel_password(server, source);
         }
         let before = self.leaf(&names).take();
         let mut first = None;
@@ -138,6 +160,17 @@ impl Overrides {
         }
     }
 
+    fn forget_sentinel_password(&mut self, server: &str, source: &str) {
+        for other in ["password_env", "password_file"] {
+            if other != source {
+                self.tree["servers"][server][SENTINEL][other] = Value::Null;
+            }
+        }
+        if let Some(entry) = self.config.servers.get_mut(server) {
+            entry.sentinel_mut().set_password(None);
+        }
+    }
+
     fn leaf(&mut self, path: &[&str]) -> &mut Value {
         path.iter()
             .fold(&mut self.tree, |tree, name| &mut tree[*name])
@@ -150,6 +183,8 @@ impl Overrides {
             let before = self.config.servers.get(name);
             let given: Option<&Password> = before.and_then(|before| before.given_password());
             server.set_password(given.cloned());
+            let given = before.and_then(|before| before.sentinel().given_password());
+            server.sentinel_mut().set_password(given.cloned());
         }
         Ok(config)
     }
@@ -159,12 +194,15 @@ impl Overrides {
         let mut found = Vec::new();
         find(&self.tree, rest, &mut Vec::new(), &mut found);
         if let Some(of_server) = rest.strip_prefix("SERVERS_") {
-            let server = of_server.strip_suffix("_PASSWORD");
-            let servers = self.config.servers.keys();
-            let named = servers.filter(|name| Some(in_variable(name).as_str()) == server);
-            found.extend(
-                named.map(|name| vec!["servers".to_owned(), name.clone(), PASSWORD.to_owned()]),
-            );
+            for (suffix, below) in PASSWORDS {
+                let server = of_server.strip_suffix(suffix);
+                let servers = self.config.servers.keys();
+                let named = servers.filter(|name| Some(in_variable(name).as_str()) == server);
+                found.extend(named.map(|name| {
+                    let path = ["servers", name].into_iter().chain(below.iter().copied());
+                    path.map(str::to_owned).collect()
+                }));
+            }
         }
         found
     }

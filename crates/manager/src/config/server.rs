@@ -1,13 +1,15 @@
 //! A server, in a configuration.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use redis_manager_core::{ClientOptions, RedisUri};
+use redis_manager_core::{ClientOptions, RedisTopology, RedisUri};
 use serde::{Deserialize, Serialize, Serializer, ser};
 
 use super::password::{Password, PasswordSource};
 use super::problem::Problem;
-use super::server_login::ServerLogin;
+use super::sentinel::SentinelConfig;
+use super::server_login::{ServerLogin, ServerLogins};
 
 /// A server, in a configuration: where it is, who logs in, and the options of its clients.
 ///
@@ -16,6 +18,7 @@ use super::server_login::ServerLogin;
 /// - `password_env`: the name of an environment variable that is the password.
 /// - `password_file`: the path of a file that holds the password, at most 64 KiB of UTF-8; line ends after it do not
 ///   count. What a relative path begins at is the process's working directory.
+/// - `sentinel`: who logs in on the sentinels, if `uri` names some: [`SentinelConfig`](crate::SentinelConfig).
 /// - `options`: [`ClientOptions`](crate::ClientOptions).
 ///
 /// ```
@@ -39,6 +42,8 @@ pub struct ServerConfig {
     #[serde(skip)]
     password: Option<Password>,
     #[serde(default)]
+    sentinel: SentinelConfig,
+    #[serde(default)]
     options: ClientOptions,
 }
 
@@ -52,6 +57,7 @@ impl ServerConfig {
             password_env: None,
             password_file: None,
             password: None,
+            sentinel: SentinelConfig::default(),
             options: ClientOptions::default(),
         }
     }
@@ -99,6 +105,13 @@ impl ServerConfig {
         }
     }
 
+    /// Says who logs in on the sentinels.
+    #[must_use]
+    pub fn with_sentinel(mut self, sentinel: SentinelConfig) -> Self {
+        self.sentinel = sentinel;
+        self
+    }
+
     /// Sets the options of the server's clients.
     #[must_use]
     pub fn with_options(mut self, options: ClientOptions) -> Self {
@@ -118,6 +131,12 @@ impl ServerConfig {
         self.username.as_deref().or(self.uri.username())
     }
 
+    /// Who logs in on the sentinels.
+    #[must_use]
+    pub fn sentinel(&self) -> &SentinelConfig {
+        &self.sentinel
+    }
+
     /// The options of the server's clients.
     #[must_use]
     pub fn options(&self) -> &ClientOptions {
@@ -133,9 +152,16 @@ impl ServerConfig {
         variable.or_else(|| self.password_file.clone().map(PasswordSource::File))
     }
 
-    /// Who logs in, if it is not the URI that says so.
-    pub(super) fn login(&self) -> Option<ServerLogin> {
-        Some(ServerLogin::new(self.username(), self.password_source()?))
+    pub(super) fn logins(&self) -> ServerLogins {
+        let of_server = |source| ServerLogin::new(self.username(), source);
+        ServerLogins {
+            server: self.password_source().map(of_server).map(Arc::new),
+            sentinels: self.sentinel.login().map(Arc::new),
+        }
+    }
+
+    pub(super) fn sentinel_mut(&mut self) -> &mut SentinelConfig {
+        &mut self.sentinel
     }
 
     pub(super) fn given_password(&self) -> Option<&Password> {
@@ -187,18 +213,20 @@ impl ServerConfig {
                 ));
             }
         }
-        match (&self.username, self.uri.username()) {
-            (Some(_), Some(_)) => Err(Problem::new(
+        if self.username.is_some() && self.uri.username().is_some() {
+            return Err(Problem::new(
                 "uri",
                 "it has a user name, and there is a `username` as well; take one of them",
-            )),
-            _ => Ok(()),
+            ));
         }
+        let below = |problem: Problem| problem.below("sentinel");
+        self.sentinel.check().map_err(below)
     }
 
     /// What is missing once the environment has added what it has.
     pub(super) fn check_login(&self) -> Result<(), Problem> {
         self.check()?;
+        self.check_sentinel()?;
         let has_password = self.password_source().is_some() || self.uri.password().is_some();
         match has_password || self.username.is_none() {
             true => Ok(()),
@@ -207,6 +235,16 @@ impl ServerConfig {
                 "a user needs a password: `password_env`, `password_file`, or a variable that ends in `_PASSWORD`",
             )),
         }
+    }
+
+    fn check_sentinel(&self) -> Result<(), Problem> {
+        let has_sentinels = self.uri.topology() == RedisTopology::Sentinel;
+        if !has_sentinels && self.sentinel != SentinelConfig::default() {
+            let what = "the `uri` names no sentinels; such a one begins with redis-sentinel:// or rediss-sentinel://";
+            return Err(Problem::new("sentinel", what));
+        }
+        let below = |problem: Problem| problem.below("sentinel");
+        self.sentinel.check_login().map_err(below)
     }
 }
 

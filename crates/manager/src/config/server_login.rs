@@ -1,12 +1,20 @@
 //! Who logs in on a server of the configuration.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use redis_manager_core::{Credentials, CredentialsProvider, Error, ErrorKind, RedisUri, Result};
 use tokio::task::spawn_blocking;
 
 use super::password::PasswordSource;
+
+/// Who logs in on a server of the configuration and on its sentinels, as far as it is not its URI that says so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerLogins {
+    pub(crate) server: Option<Arc<ServerLogin>>,
+    pub(crate) sentinels: Option<Arc<ServerLogin>>,
+}
 
 /// The login of a server, whose password is read each time.
 #[derive(Debug)]

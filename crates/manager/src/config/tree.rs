@@ -60,10 +60,19 @@ fn check_servers(tree: &Value) -> Result<(), Problem> {
         if name.is_empty() {
             return Err(Problem::new("servers", "a server's name is empty"));
         }
-        if server.contains_key("password") {
+        let sentinel = server.get("sentinel").and_then(Value::as_object);
+        let tables = [
+            Some((server, "password")),
+            sentinel.map(|table| (table, "sentinel.password")),
+        ];
+        if let Some((_, place)) = tables
+            .into_iter()
+            .flatten()
+            .find(|(table, _)| table.contains_key("password"))
+        {
             let what = "a password does not stand in the configuration; put it into a file and its path into \
                         `password_file`, or into the environment and the variable's name into `password_env`";
-            return Err(Problem::new("password", what).below(&path));
+            return Err(Problem::new(place, what).below(&path));
         }
     }
     Ok(())

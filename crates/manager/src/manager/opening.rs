@@ -28,7 +28,7 @@ impl RedisManager {
     ///   [`Protocol`](crate::ErrorKind::Protocol), [`Server`](crate::ErrorKind::Server),
     ///   [`Timeout`](crate::ErrorKind::Timeout): with the address and the cause, within the option
     ///   `connect_timeout`.
-    /// - [`Unsupported`](crate::ErrorKind::Unsupported): a TLS URI without the feature `tls`; a Cluster URI whose servers are no cluster.
+    /// - [`Unsupported`](crate::ErrorKind::Unsupported): a TLS URI without the feature `tls`.
     /// - [`ScriptUnloaded`](crate::ErrorKind::ScriptUnloaded): the script is, or was meanwhile, unloaded.
     /// - [`ScriptConflict`](crate::ErrorKind::ScriptConflict): the script is another manager's.
     pub fn open<C>(&self, script: &ScriptHandle, target: impl OpenTarget) -> Result<C>

@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::time::Instant;
+
 use super::super::endpoint::Endpoint;
 use super::{SentinelSet, Switches};
 
@@ -43,15 +45,16 @@ impl FoundMaster {
             endpoint,
             mut switches,
         } = self;
-        set.trust(index);
+        set.trust(index, &endpoint);
         let old = endpoint.clone();
         Following {
             endpoint,
             moved: Box::pin(async move {
                 loop {
-                    let new = switches.next().await;
+                    let (new, since) = switches.next().await;
                     if new != old {
-                        return format!("the sentinels have another master: {old} -> {new}");
+                        let reason = format!("the sentinels have another master: {old} -> {new}");
+                        return Moved { reason, since };
                     }
                 }
             }),
@@ -59,10 +62,17 @@ impl FoundMaster {
     }
 }
 
+/// That there is another master.
+pub(in super::super) struct Moved {
+    pub(in super::super) reason: String,
+    /// Since when that is known.
+    pub(in super::super) since: Instant,
+}
+
 /// What ends a connection to a master when the sentinels have another one.
 pub(in super::super) struct Following {
     endpoint: Endpoint,
-    moved: Pin<Box<dyn Future<Output = String> + Send>>,
+    moved: Pin<Box<dyn Future<Output = Moved> + Send>>,
 }
 
 impl Following {
@@ -72,7 +82,7 @@ impl Following {
     }
 
     /// Completes with the reason when the connection is to end, and is not to be polled again then.
-    pub(in super::super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<String> {
+    pub(in super::super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Moved> {
         self.moved.as_mut().poll(context)
     }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::super::connect::Peer;
 use super::super::dialogue::Dialogue;
 use super::super::endpoint::Endpoint;
+use super::super::login::ask;
 use super::super::progress::Progress;
 use super::answer::{Address, address};
 use super::following::FoundMaster;
 use super::round::{nobody_knows, order, share};
 use super::{SentinelSet, Switches};
 use crate::resp::Decoder;
-use crate::{Error, ErrorKind, Result};
+use crate::{Credentials, Error, ErrorKind, Result};
 
 impl SentinelSet {
     /// Asks one after the other, of whom all together have less than `time`.
@@ -78,8 +79,11 @@ impl SentinelSet {
             resources: &self.resources,
         };
         let mut dialogue = Dialogue::open(endpoint.clone(), peer, &Progress::default()).await?;
-        dialogue.credentials.clone_from(&self.credentials);
-        dialogue.log_in().await?;
+        if let Some(provider) = self.options.sentinel_credentials() {
+            let credentials = ask(endpoint, &**provider).await?;
+            dialogue.credentials = Some(credentials).filter(Credentials::is_login);
+            dialogue.log_in().await?;
+        }
         Ok(dialogue)
     }
 

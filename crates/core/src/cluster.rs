@@ -9,6 +9,8 @@ mod redirect;
 mod scan;
 mod slot;
 mod split;
+#[cfg(test)]
+mod test_topology;
 mod topology;
 
 pub(crate) use merge::Merge;

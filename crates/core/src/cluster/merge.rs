@@ -111,3 +111,85 @@ fn unfit() -> Error {
     )
     .with_delivery(Delivery::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ints(numbers: &[i64]) -> Value {
+        Value::Array(numbers.iter().copied().map(Value::Int).collect())
+    }
+
+    fn error(line: &str) -> Value {
+        redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn replies_become_one_as_the_command_wants_it() {
+        let busy = || error("NOTBUSY No scripts in execution right now.");
+        let placed = || Merge::Placed(vec![vec![0, 3], vec![2], vec![1]]);
+        for (merge, replies, expected) in [
+            (Merge::First, vec![Value::Okay, Value::Okay], Value::Okay),
+            (
+                Merge::Sum,
+                vec![Value::Int(2), Value::Int(0), Value::Int(3)],
+                Value::Int(5),
+            ),
+            (
+                Merge::Concatenated,
+                vec![ints(&[1]), ints(&[]), ints(&[2, 3])],
+                ints(&[1, 2, 3]),
+            ),
+            (
+                Merge::Everywhere,
+                vec![ints(&[1, 1, 0]), ints(&[1, 0, 0])],
+                ints(&[1, 0, 0]),
+            ),
+            (
+                Merge::AnySuccess,
+                vec![busy(), Value::Okay, busy()],
+                Value::Okay,
+            ),
+            (Merge::AnySuccess, vec![busy(), error("ERR other")], busy()),
+            (
+                placed(),
+                vec![ints(&[1, 4]), ints(&[3]), ints(&[2])],
+                ints(&[1, 2, 3, 4]),
+            ),
+        ] {
+            assert_eq!(merge.clone().apply(replies).unwrap(), expected, "{merge:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_error_is_the_reply() {
+        for merge in [
+            Merge::First,
+            Merge::Sum,
+            Merge::Concatenated,
+            Merge::Everywhere,
+        ] {
+            let replies = vec![Value::Int(1), error("NOPERM a"), error("ERR b")];
+            assert_eq!(merge.apply(replies).unwrap(), error("NOPERM a"));
+        }
+    }
+
+    #[test]
+    fn replies_of_another_form_are_no_reply() {
+        for (merge, replies) in [
+            (Merge::First, vec![]),
+            (Merge::Sum, vec![]),
+            (Merge::Sum, vec![Value::Int(1), Value::Okay]),
+            (Merge::Sum, vec![Value::Int(i64::MAX), Value::Int(1)]),
+            (Merge::Concatenated, vec![Value::Int(1)]),
+            (Merge::Everywhere, vec![ints(&[1]), ints(&[1, 1])]),
+            (Merge::Placed(vec![vec![0], vec![1]]), vec![ints(&[1])]),
+            (Merge::Placed(vec![vec![0]]), vec![ints(&[1, 2])]),
+            (Merge::Placed(vec![vec![0]]), vec![Value::Nil]),
+        ] {
+            let error = merge.apply(replies).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol);
+            assert_eq!(error.delivery(), Some(Delivery::Replied));
+        }
+    }
+}

@@ -205,3 +205,7 @@ fn of_all_masters(cmd: &Cmd) -> Error {
         .with_command(upper_name(cmd))
         .with_delivery(Delivery::NotSent)
 }
+
+#[cfg(test)]
+#[path = "pipeline_plan/tests.rs"]
+mod tests;

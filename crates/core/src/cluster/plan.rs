@@ -87,3 +87,7 @@ pub(super) fn cross_slot() -> Error {
     let error = error.map_or_else(|| Error::new(ErrorKind::Server, ANSWER), Error::from);
     error.with_delivery(Delivery::NotSent)
 }
+
+#[cfg(test)]
+#[path = "plan/tests.rs"]
+mod tests;

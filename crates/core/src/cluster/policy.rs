@@ -21,6 +21,8 @@ const WITHOUT_KEYS: &[(&str, Policy)] = &[
     ("ACL|DELUSER", Policy::AllMasters(Merge::First)),
     ("ACL|SAVE", Policy::AllMasters(Merge::First)),
     ("ACL|SETUSER", Policy::AllMasters(Merge::First)),
+    ("COMMANDLOG|LEN", Policy::AllMasters(Merge::Sum)),
+    ("COMMANDLOG|RESET", Policy::AllMasters(Merge::First)),
     ("CONFIG|RESETSTAT", Policy::AllMasters(Merge::First)),
     ("CONFIG|REWRITE", Policy::AllMasters(Merge::First)),
     ("CONFIG|SET", Policy::AllMasters(Merge::First)),

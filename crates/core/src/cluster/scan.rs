@@ -189,3 +189,7 @@ fn unfit() -> Error {
     Error::new(ErrorKind::Protocol, "the node's reply to SCAN is none")
         .with_delivery(Delivery::Replied)
 }
+
+#[cfg(test)]
+#[path = "scan/tests.rs"]
+mod tests;

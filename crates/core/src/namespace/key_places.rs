@@ -27,7 +27,7 @@ pub(super) enum KeyPlaces {
     },
     /// `MIGRATE`: the third argument, and if that is empty all behind `KEYS`.
     Migrate,
-    /// `STRALGO LCS KEYS`, of Redis 6.
+    /// `STRALGO LCS`, of Redis 6: the two behind `KEYS`.
     Stralgo,
 }
 
@@ -157,10 +157,11 @@ impl KeyPlaces {
                 }
                 _ => Places::of(count, [one(3)]),
             },
-            Self::Stralgo if argument(cmd, 2).is_some_and(|word| is(word, "KEYS")) => {
-                Places::of(count, [Span::new(3, 5)])
+            Self::Stralgo => {
+                let keys = words(cmd, 1).find(|(_, word)| is(word, "KEYS"));
+                let first = keys.map_or(count, |(index, _)| index + 1);
+                Places::of(count, [Span::new(first, first + 2)])
             }
-            Self::Stralgo => Places::None,
         }
     }
 }
@@ -209,3 +210,7 @@ fn words(cmd: &Cmd, from: usize) -> impl Iterator<Item = (usize, &[u8])> {
 fn is(word: &[u8], option: &str) -> bool {
     word.eq_ignore_ascii_case(option.as_bytes())
 }
+
+#[cfg(test)]
+#[path = "key_places/tests.rs"]
+mod tests;

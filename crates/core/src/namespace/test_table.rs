@@ -4,8 +4,8 @@ use redis::Value;
 
 use super::CommandTable;
 
-/// The reply to `COMMAND`, a line a command: its name, its flags behind `+`, and where its keys are: from Redis 7.0 on
-/// specifications, before three numbers.
+/// The reply to `COMMAND`, a line a command: its name, its flags behind `+`, and where its keys are: three numbers, and
+/// from Redis 7.0 on specifications.
 pub(crate) fn table(lines: &str) -> CommandTable {
     let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
     CommandTable::read(&Value::Array(lines.map(entry).collect())).unwrap()
@@ -30,16 +30,16 @@ fn entry(line: &str) -> Value {
             .map(|number| Value::Int(number.parse().unwrap()));
         numbers.collect()
     };
-    if let [legacy] = keys[..]
-        && legacy.split(',').count() == 3
-    {
-        entry.extend(numbers(legacy));
+    let (legacy, specs): (Vec<_>, Vec<_>) = keys
+        .into_iter()
+        .partition(|word| word.split(',').count() == 3);
+    entry.extend(numbers(legacy.first().unwrap_or(&"0,0,0")));
+    if specs.is_empty() && !legacy.is_empty() {
         entry.push(Value::Array(vec![]));
         return Value::Array(entry);
     }
-    entry.extend(numbers("0,0,0"));
     entry.extend([Value::Array(vec![]), Value::Array(vec![])]);
-    entry.push(Value::Array(keys.into_iter().map(spec).collect()));
+    entry.push(Value::Array(specs.into_iter().map(spec).collect()));
     let subcommands = subcommands.split(" ; ").filter(|line| !line.is_empty());
     entry.push(Value::Array(subcommands.map(self::entry).collect()));
     Value::Array(entry)

@@ -2,6 +2,7 @@
 
 mod reading;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ struct Range {
 }
 
 /// A master and its replicas.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Shard {
     master: NodeAddress,
     replicas: Box<[NodeAddress]>,
@@ -46,15 +47,10 @@ impl Topology {
                 _ => joined.push(range),
             }
         }
-        let mut masters = Vec::new();
-        for range in &joined {
-            if !masters.contains(&range.shard.master) {
-                masters.push(range.shard.master.clone());
-            }
-        }
+        let masters = joined.iter().map(|range| &range.shard.master);
         Self {
+            masters: each_once(masters).into(),
             ranges: joined.into(),
-            masters: masters.into(),
         }
     }
 
@@ -75,14 +71,8 @@ impl Topology {
 
     /// All nodes, each once: the masters, and then the replicas.
     pub(crate) fn nodes(&self) -> Vec<NodeAddress> {
-        let mut nodes = self.masters.to_vec();
         let replicas = self.ranges.iter().flat_map(|range| &range.shard.replicas);
-        for replica in replicas {
-            if !nodes.contains(replica) {
-                nodes.push(replica.clone());
-            }
-        }
-        nodes
+        each_once(self.masters.iter().chain(replicas))
     }
 
     /// Whether `node` is one of its masters or replicas.
@@ -163,6 +153,11 @@ impl Topology {
             })
         })
     }
+}
+
+fn each_once<'a>(nodes: impl Iterator<Item = &'a NodeAddress>) -> Vec<NodeAddress> {
+    let mut seen = HashSet::new();
+    nodes.filter(|node| seen.insert(*node)).cloned().collect()
 }
 
 impl fmt::Debug for Topology {

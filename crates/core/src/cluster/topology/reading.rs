@@ -1,5 +1,6 @@
 //! The reply to CLUSTER SLOTS, as a topology.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use redis::Value;
@@ -32,15 +33,19 @@ impl Topology {
             .map_err(|what| wrong(asked, what))?;
         let mut ranges: Vec<Range> = ranges.into_iter().flatten().collect();
         ranges.sort_by_key(|range| range.first);
+        let overlap = |pair: &[Range]| match pair {
+            [before, behind] => before.last >= behind.first,
+            _ => false,
+        };
+        if ranges.windows(2).any(overlap) {
+            return Err(wrong(asked, "a slot is in it twice"));
+        }
         // The same nodes again take no room.
-        for at in 1..ranges.len() {
-            let (before, from) = ranges.split_at_mut(at);
-            let Some(range) = from.first_mut() else { break };
-            if before.last().is_some_and(|it| it.last >= range.first) {
-                return Err(wrong(asked, "a slot is in it twice"));
-            }
-            if let Some(same) = before.iter().find(|it| it.shard == range.shard) {
-                range.shard = Arc::clone(&same.shard);
+        let mut shards = HashSet::new();
+        for range in &mut ranges {
+            match shards.get(&range.shard) {
+                Some(same) => range.shard = Arc::clone(same),
+                None => drop(shards.insert(Arc::clone(&range.shard))),
             }
         }
         Ok(Self::new(ranges))

@@ -35,7 +35,8 @@ impl Redirect {
     /// What the errors say by which `asked` refused commands of a transaction, none of which ran therefore. `None` if no
     /// other node would take it either.
     ///
-    /// [`Ask`](Self::Ask) holds for a transaction too: an ASKING before MULTI lasts until EXEC.
+    /// Some servers say it only at EXEC, whose reply is for [`of`](Self::of) then. [`Ask`](Self::Ask) holds for a
+    /// transaction too: an ASKING before MULTI lasts until EXEC.
     pub(crate) fn of_refused(
         refused: &[(usize, ServerError)],
         asked: &NodeAddress,

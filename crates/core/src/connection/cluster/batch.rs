@@ -70,24 +70,26 @@ impl Caller<'_> {
         };
         let mut tries = Tries::new();
         let mut is_first = true;
-        while !batch.pending.is_empty() {
+        loop {
             let shares = self.share_out(&mut batch).await?;
             let redirects = self.send(&mut batch, shares, is_first).await?;
             is_first = false;
-            let mut pause = None;
+            let mut next = None;
             for (index, redirect) in redirects {
                 let mut asked = None;
-                let Some(this) = self.follow(redirect, &mut tries, &mut asked) else {
-                    return batch.finish();
-                };
-                pause = pause.max(Some(this));
+                next = next.max(Some(self.follow(redirect, &mut asked)));
                 batch.pending.push(index);
                 batch.asked.extend(asked.map(|node| (index, node)));
             }
             batch.pending.sort_unstable();
-            if let Some(pause) = pause
-                && !self.pause(pause).await?
-            {
+            let Some(next) = next else {
+                break;
+            };
+            let goes_on = match tries.pause(next) {
+                Some(pause) => self.pause(pause).await?,
+                None => false,
+            };
+            if !goes_on {
                 break;
             }
         }
@@ -203,12 +205,16 @@ impl Batch<'_> {
         }
     }
 
-    fn finish(self) -> Result<Vec<Value>> {
-        let replies: Option<Vec<_>> = self.replies.into_iter().collect();
-        replies.ok_or_else(|| {
-            let message = "the nodes that were to run it left the cluster, one after the other";
-            Error::new(ErrorKind::Disconnected, message).with_delivery(Delivery::Unknown)
-        })
+    fn finish(mut self) -> Result<Vec<Value>> {
+        if self.replies.iter().all(Option::is_some) {
+            return Ok(std::mem::take(&mut self.replies)
+                .into_iter()
+                .flatten()
+                .collect());
+        }
+        let message = "the nodes that were to run it left the cluster, one after the other";
+        let error = Error::new(ErrorKind::Disconnected, message);
+        Err(self.with_delivery(error.with_delivery(Delivery::NotSent)))
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::link::value;
 use super::super::reply::{Collector, Expected, Reply};
 use super::super::ticket::Ticket;
 use super::node::Node;
-use super::tries::Tries;
+use super::tries::{Next, Tries};
 use super::{Cluster, Inner};
 use crate::cluster::{NodeAddress, Redirect, Target, Topology};
 use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
@@ -123,7 +123,8 @@ impl<'a> Caller<'a> {
                     return Err(error);
                 }
             };
-            let Some(pause) = self.follow(redirect, &mut tries, &mut asked) else {
+            let next = self.follow(redirect, &mut asked);
+            let Some(pause) = tries.pause(next) else {
                 return outcome;
             };
             if !self.pause(pause).await? {
@@ -132,30 +133,21 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Decides where the next try goes, and how long it waits; `None`: there is none.
-    pub(super) fn follow(
-        self,
-        redirect: Option<Redirect>,
-        tries: &mut Tries,
-        asked: &mut Option<Arc<Node>>,
-    ) -> Option<Duration> {
+    /// Takes note of what a node has said that has not run a request; `None`: it has left the cluster. `asked` is who is
+    /// to be asked instead, this once.
+    pub(super) fn follow(self, redirect: Option<Redirect>, asked: &mut Option<Arc<Node>>) -> Next {
         let map = self.cluster.map();
         match redirect {
-            Some(Redirect::Moved { slot, to }) => {
-                map.moved(slot, &to);
-                tries.elsewhere()
-            }
-            Some(Redirect::Ask { to, .. }) => {
-                *asked = Some(self.cluster.0.nodes.at(&to));
-                tries.elsewhere()
-            }
-            Some(Redirect::TryAgain) => Some(tries.again()),
+            Some(Redirect::Moved { slot, to }) => map.moved(slot, &to),
+            Some(Redirect::Ask { to, .. }) => *asked = Some(self.cluster.0.nodes.at(&to)),
+            Some(Redirect::TryAgain) => return Next::Again,
             Some(Redirect::Down) => {
                 map.doubt();
-                Some(tries.again())
+                return Next::Again;
             }
-            None => tries.elsewhere(),
+            None => {}
         }
+        Next::Elsewhere
     }
 
     /// Waits for `pause`. Returns whether there is time left for another try.

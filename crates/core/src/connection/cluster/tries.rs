@@ -10,6 +10,14 @@ const AT_ONCE: u32 = 2;
 const MOST: u32 = 1_000;
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
+/// Where the next try of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Next {
+    Elsewhere,
+    /// At the same place, unless that is known better by then.
+    Again,
+}
+
 /// What was tried for one request, none of which has run.
 pub(super) struct Tries {
     redirected: u32,
@@ -24,19 +32,17 @@ impl Tries {
         }
     }
 
-    /// How long to wait before the next try, elsewhere; `None`: there is none.
-    pub(super) fn elsewhere(&mut self) -> Option<Duration> {
+    /// How long to wait before the next try; `None`: there is none.
+    pub(super) fn pause(&mut self, next: Next) -> Option<Duration> {
+        if next == Next::Again {
+            return Some(self.backoff.next_delay());
+        }
         self.redirected += 1;
         match self.redirected {
             redirected if redirected <= AT_ONCE => Some(Duration::ZERO),
             redirected if redirected <= MOST => Some(self.backoff.next_delay()),
             _ => None,
         }
-    }
-
-    /// How long to wait before the next try at the same place.
-    pub(super) fn again(&mut self) -> Duration {
-        self.backoff.next_delay()
     }
 }
 
@@ -47,11 +53,12 @@ mod tests {
     #[test]
     fn the_first_redirections_are_followed_at_once_and_not_all() {
         let mut tries = Tries::new();
-        assert_eq!(tries.elsewhere(), Some(Duration::ZERO));
-        assert_eq!(tries.elsewhere(), Some(Duration::ZERO));
-        let later: Vec<_> = std::iter::from_fn(|| tries.elsewhere()).collect();
+        assert_eq!(tries.pause(Next::Elsewhere), Some(Duration::ZERO));
+        assert_eq!(tries.pause(Next::Elsewhere), Some(Duration::ZERO));
+        let later: Vec<_> = std::iter::from_fn(|| tries.pause(Next::Elsewhere)).collect();
         assert_eq!(later.len(), (MOST - AT_ONCE) as usize);
         assert!(later.iter().all(|pause| *pause <= LONGEST_PAUSE));
         assert!(later.iter().any(|pause| !pause.is_zero()));
+        assert!(tries.pause(Next::Again).is_some());
     }
 }

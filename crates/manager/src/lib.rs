@@ -93,9 +93,9 @@ pub use redis_manager_core::{
     CredentialsProvider, CredentialsRotation, Delivery, DeniedCommands, DisconnectedBehavior,
     Error, ErrorKind, ErrorSink, EventStream, FailureCause, Gap, Gate, IntoRedisUri, KeyPrefix,
     Latencies, LatencySnapshot, LimitName, ListenerId, OpenRedisClient, Overflow, Pem,
-    PoolSnapshot, Protocol, PushSink, RedisBasicClient, RedisNode, RedisTopology, RedisUri,
-    RedisUriBuilder, ReplayFilter, Result, RotatingCredentials, ScriptFailure, ScriptHandle,
-    ScriptLimits, ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot,
+    PoolSnapshot, Protocol, PushSink, ReadFrom, RedisBasicClient, RedisNode, RedisTopology,
+    RedisUri, RedisUriBuilder, ReplayFilter, Result, RotatingCredentials, ScriptFailure,
+    ScriptHandle, ScriptLimits, ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot,
     StatisticsSnapshot, TlsOptions, UnderlyingClient, VerifyPeer, Waiting,
 };
 pub use redis_manager_pubsub::{

@@ -57,6 +57,15 @@ impl Pem {
         }
     }
 
+    /// The text, if it is given as such. A private key is a secret.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.0 {
+            Source::File(_) => None,
+            Source::Text(text) => Some(text),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         match &self.0 {
             Source::File(path) => path.as_os_str().is_empty(),

@@ -1,5 +1,7 @@
 //! A URI from its parts.
 
+mod of_uri;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -79,6 +79,14 @@ fn good_uris_survive_the_round_trip() {
 }
 
 #[test]
+fn good_uris_are_what_their_builders_make() {
+    for (text, _) in GOOD {
+        let uri = RedisUri::parse(text).expect(text);
+        assert_eq!(uri.to_builder().build().expect(text), uri);
+    }
+}
+
+#[test]
 fn good_uris_never_show_the_password() {
     for (text, _) in GOOD {
         let uri = RedisUri::parse(text).expect(text);

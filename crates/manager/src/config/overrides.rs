@@ -42,11 +42,28 @@ pub(super) fn apply<N: AsRef<str>, V: AsRef<str>>(
     let mut ours: Vec<_> = ours.into_iter().collect();
     // A password itself goes before where one could be read.
     ours.sort_by_key(|(rest, _)| rest.ends_with("_PASSWORD"));
+    let mut refused = Vec::new();
     for (rest, (name, value)) in ours {
-        let set = overrides.set(&rest, &value);
-        set.map_err(|problem| problem.of_variable(&name))?;
+        let path = overrides.path(&rest);
+        let path = path.map_err(|problem| problem.of_variable(&name))?;
+        if let Err(problem) = overrides.set(&path, &value) {
+            let problem = problem.of_variable(&name);
+            refused.push(Refused {
+                path,
+                value,
+                problem,
+            });
+        }
     }
+    overrides.set_together(refused)?;
     Ok(overrides.config)
+}
+
+/// What cannot be set by itself, and why. It may need another that cannot either, as a certificate needs its key.
+struct Refused {
+    path: Vec<String>,
+    value: String,
+    problem: Problem,
 }
 
 /// What stands behind `prefix` in `name`, in upper case; `None` if that does not begin it.
@@ -94,11 +111,16 @@ impl Overrides {
         Ok(())
     }
 
-    fn set(&mut self, rest: &str, value: &str) -> Result<(), Problem> {
+    /// The one entry that a variable means.
+    fn path(&self, rest: &str) -> Result<Vec<String>, Problem> {
         let mut found = self.find(rest);
-        let (Some(path), None) = (found.pop(), found.pop()) else {
-            return Err(self.misfit(rest));
-        };
+        match (found.pop(), found.pop()) {
+            (Some(path), None) => Ok(path),
+            _ => Err(self.misfit(rest)),
+        }
+    }
+
+    fn set(&mut self, path: &[String], value: &str) -> Result<(), Problem> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         if let ["servers", server, SENTINEL, PASSWORD] = names[..] {
             if let Some(entry) = self.config.servers.get_mut(server) {
@@ -145,7 +167,27 @@ impl Overrides {
                 Err(_) => {}
             }
         }
+        *self.leaf(&names) = before;
         Err(first.unwrap_or_else(|| Problem::new(at(names), "it cannot be set")))
+    }
+
+    /// Sets those that could not be set one by one.
+    fn set_together(&mut self, refused: Vec<Refused>) -> Result<(), Problem> {
+        for Refused { path, value, .. } in &refused {
+            let names: Vec<&str> = path.iter().map(String::as_str).collect();
+            let leaf = self.leaf(&names);
+            if let Some(candidate) = candidates(leaf, value).into_iter().next() {
+                *leaf = candidate;
+            }
+        }
+        match (self.read(), refused.into_iter().next()) {
+            (Err(_), Some(first)) => Err(first.problem),
+            (Err(problem), None) => Err(problem),
+            (Ok(config), _) => {
+                self.config = config;
+                Ok(())
+            }
+        }
     }
 
     /// Another source is to be that of the server's password.

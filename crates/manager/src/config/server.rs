@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redis_manager_core::{ClientOptions, RedisTopology, RedisUri};
+use redis_manager_core::{ClientOptions, Pem, RedisTopology, RedisUri};
 use serde::{Deserialize, Serialize, Serializer, ser};
 
 use super::password::{Password, PasswordSource};
@@ -180,6 +180,17 @@ impl ServerConfig {
             ..self.clone()
         };
         (self.uri.to_url_with_password(), server)
+    }
+
+    /// The text of the private key for TLS, if it is given as text, and the same server without it.
+    pub(super) fn split_key(&self) -> Option<(String, Self)> {
+        let tls = self.options.tls();
+        let key = tls.key()?.as_text()?.to_owned();
+        let certificate = tls.certificate()?.clone();
+        let without = tls.clone();
+        let without = without.with_client_certificate(certificate, Pem::file("elsewhere"));
+        let options = self.options.to_builder().tls(without).build().ok()?;
+        Some((key, self.clone().with_options(options)))
     }
 
     /// What contradicts itself, whatever the environment adds.

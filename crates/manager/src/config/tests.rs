@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_manager_core::{ClientOptions, DeniedCommands, LimitName, ScriptLimits};
+use redis_manager_core::{ClientOptions, DeniedCommands, LimitName, Pem, ScriptLimits, TlsOptions};
 use serde_json::json;
 
 use super::password::PasswordSource;
@@ -321,6 +321,45 @@ fn variables_change_what_they_name() {
     );
     let admin = config.script_options("admin").unwrap();
     assert_eq!(admin.key_prefix().unwrap().as_str(), "12");
+}
+
+#[test]
+fn files_of_tls_are_named_by_variables_and_a_key_may_be_the_text_itself() {
+    let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
+    let name = |name| format!("X_SERVERS_MAIN_OPTIONS_TLS_{name}");
+    let config: ManagerConfig = toml::from_str("servers.main.uri = 'rediss://h'").unwrap();
+    let variables = |key: &str| {
+        [("CA", "ca.pem"), ("CERTIFICATE", "c.pem"), ("KEY", key)]
+            .map(|(file, value)| (name(file), value.to_owned()))
+    };
+    let read = config.clone().with_variables("X", variables("c.key"));
+    let files = TlsOptions::default()
+        .with_ca(Pem::file("ca.pem"))
+        .with_client_certificate(Pem::file("c.pem"), Pem::file("c.key"));
+    assert_eq!(
+        read.unwrap().server("main").unwrap().options().tls(),
+        &files
+    );
+
+    let read = config.clone().with_variables("X", variables(key)).unwrap();
+    let tls = read.server("main").unwrap().options().tls().clone();
+    assert_eq!(tls.key(), Some(&Pem::text(key)));
+    assert!(!format!("{read:?}").contains("c2Vj"));
+    // Once more, when it is there already.
+    let uri = [("X_SERVERS_MAIN_URI", "rediss://other")];
+    let again = read.with_variables("X", uri).unwrap();
+    assert_eq!(again.server("main").unwrap().options().tls(), &tls);
+
+    for (alone, missing) in [("CERTIFICATE", "tls.key"), ("KEY", "tls.certificate")] {
+        let error = config.clone().with_variables("X", [(name(alone), key)]);
+        let error = error.unwrap_err().message().to_owned();
+        assert!(error.contains(&name(alone)), "{error}");
+        assert!(
+            error.contains(&format!("`{missing}` is missing")),
+            "{error}"
+        );
+        assert!(!error.contains("c2Vj"), "{error}");
+    }
 }
 
 #[test]

@@ -90,20 +90,34 @@ fn without_text(message: &str) -> String {
     }
 }
 
-/// The whole of `config` with every entry that there could be; one that is not set is null. With the passwords in URIs,
-/// and no others.
+/// The whole of `config` with every entry that there could be; one that is not set is null. With the passwords in URIs
+/// and the texts of private keys, and no other secrets.
 pub(super) fn write(config: &ManagerConfig) -> Result<Value, Problem> {
     let mut bare = config.clone();
     let mut uris = Vec::new();
+    let mut keys = Vec::new();
     for (name, server) in &mut bare.servers {
         let (uri, without) = server.split_uri();
         *server = without;
         uris.push((name.clone(), uri));
+        if let Some((key, without)) = server.split_key() {
+            *server = without;
+            keys.push((name.clone(), key));
+        }
     }
     let written = serde_json::to_value(&bare);
     let mut tree = written.map_err(|error| Problem::new("", error.to_string()))?;
     for (name, uri) in uris {
         tree["servers"][name]["uri"] = uri.into();
+    }
+    if let Some(servers) = tree["servers"].as_object_mut() {
+        for server in servers.values_mut() {
+            let tls = &mut server["options"]["tls"];
+            fill(tls, ["ca", "certificate", "key"]);
+        }
+    }
+    for (name, key) in keys {
+        tree["servers"][name]["options"]["tls"]["key"] = key.into();
     }
     fill_limits(&mut tree["default_script"]["limits"]);
     if let Some(scripts) = tree["scripts"].as_object_mut() {
@@ -115,10 +129,14 @@ pub(super) fn write(config: &ManagerConfig) -> Result<Value, Problem> {
 }
 
 fn fill_limits(limits: &mut Value) {
-    let limits: Option<&mut Map<String, Value>> = limits.as_object_mut();
-    if let Some(limits) = limits {
-        for limit in LimitName::all() {
-            limits.entry(limit.name()).or_insert(Value::Null);
+    fill(limits, LimitName::all().map(LimitName::name));
+}
+
+fn fill<'a>(table: &mut Value, names: impl IntoIterator<Item = &'a str>) {
+    let table: Option<&mut Map<String, Value>> = table.as_object_mut();
+    if let Some(table) = table {
+        for name in names {
+            table.entry(name).or_insert(Value::Null);
         }
     }
 }

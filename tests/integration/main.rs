@@ -61,6 +61,7 @@ mod patterns;
 mod permissions_lost;
 mod pubsub_client;
 mod pubsub_limits;
+mod quickstart;
 mod reconnect;
 mod reconnect_closing;
 mod reconnect_faults;

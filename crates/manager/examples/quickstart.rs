@@ -2,7 +2,8 @@
 //! without a trace. Runs by itself: `cargo run --example quickstart`.
 //!
 //! The scripts are Rust functions here. The server is a real one that the example starts, unless
-//! `REDIS_URL` names one that is running.
+//! `REDIS_URL` names one that is running, by any URI: plain, with TLS, on a Unix socket, of an ACL user, of sentinels, of
+//! a cluster. Whatever else there is to say of it, variables do: `REDIS_MANAGER_SERVERS_MAIN_OPTIONS_TLS_CA=ca.pem`.
 
 #![allow(clippy::print_stdout, reason = "it prints for a person")]
 
@@ -12,27 +13,35 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use redis_manager::ServerConfig;
 use redis_manager::prelude::*;
 use redis_manager::redis::RedisResult;
 use redis_manager_support::ServerHandle;
+
+/// In a cluster the keys of one transaction have to be on one node; those are that have the same text in braces.
+const ALICE: &str = "{balance}:alice";
+const BOB: &str = "{balance}:bob";
 
 type AnyResult<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> AnyResult {
     let server = ServerHandle::for_examples()?;
-    let uri: RedisUri = server.url().parse()?;
+    let main = ServerConfig::new(server.url().parse()?);
 
     heading("The host starts a manager and loads two scripts");
-    let manager = RedisManager::new()?;
+    let config = ManagerConfig::default().with_server("main", main);
+    let manager = RedisManager::from_config(config.with_environment("REDIS_MANAGER")?)?;
     let economy = manager.load_script("economy")?;
     let chat = manager.load_script("chat")?;
+    let main = manager.config().server("main").ok_or("it is there")?;
+    let uri = main.uri();
     say(&format!("server {uri}, scripts {economy} and {chat}"));
 
-    heading("\"economy\" opens a COMMAND client by host, port and password");
-    let bank = run_economy(&manager, &economy, &uri)?;
+    heading("\"economy\" opens a COMMAND client of the server by its name");
+    let bank = run_economy(&manager, &economy)?;
 
-    heading("\"chat\" opens a PUB_SUB client with options, and a BASIC client");
-    let (heard, publisher) = run_chat(&manager, &chat, &uri)?;
+    heading("\"chat\" opens a PUB_SUB client with a URI and options, and a BASIC client");
+    let (heard, publisher) = run_chat(&manager, &chat, main)?;
 
     heading("Who owns what");
     print_table(&manager);
@@ -63,7 +72,7 @@ fn main() -> AnyResult {
         names = connections_by_name(&bank)?;
     }
     say(&format!("the server's CLIENT LIST after: {names:?}"));
-    let balance: i64 = bank.commands().get("balance:alice")?;
+    let balance: i64 = bank.commands().get(ALICE)?;
     say(&format!("\"economy\" is undisturbed: alice has {balance}"));
     print_table(&manager);
 
@@ -78,40 +87,27 @@ fn main() -> AnyResult {
 }
 
 /// A script that keeps accounts. Returns its client, so that the host can look at the server with it.
-fn run_economy(
-    manager: &RedisManager,
-    script: &ScriptHandle,
-    server: &RedisUri,
-) -> AnyResult<RedisCommandClient> {
-    let (host, port) = (
-        server.host().unwrap_or("localhost"),
-        server.port().unwrap_or(6379),
-    );
-    let client: RedisCommandClient = manager.open(script, (host, port, server.password()))?;
+fn run_economy(manager: &RedisManager, script: &ScriptHandle) -> AnyResult<RedisCommandClient> {
+    let client: RedisCommandClient = manager.open(script, named("main"))?;
 
     let mut commands = client.commands();
-    commands.set::<_, _, ()>("balance:alice", 100)?;
-    let balance: i64 = commands.get("balance:alice")?;
+    commands.set::<_, _, ()>(ALICE, 100)?;
+    let balance: i64 = commands.get(ALICE)?;
     say(&format!("SET and GET, blocking: alice has {balance}"));
-    let balance: i64 = commands.incr("balance:alice", 20)?;
+    let balance: i64 = commands.incr(ALICE, 20)?;
     say(&format!("INCRBY 20: alice has {balance}"));
 
     // Any executor will do; this one is the smallest there is.
     let visits: i64 = pollster::block_on(client.async_commands().incr("visits", 1))?;
     say(&format!("INCR, asynchronous: visit number {visits}"));
 
-    commands.set::<_, _, ()>("balance:bob", 5)?;
-    let (alice, bob): (i64, i64) =
-        client
-            .session()?
-            .transaction(&["balance:alice", "balance:bob"], |tx| {
-                let alice: i64 = tx.get("balance:alice")?;
-                let pay = alice / 2;
-                tx.queue()
-                    .decr("balance:alice", pay)
-                    .incr("balance:bob", pay);
-                Ok(())
-            })?;
+    commands.set::<_, _, ()>(BOB, 5)?;
+    let (alice, bob): (i64, i64) = client.session()?.transaction(&[ALICE, BOB], |tx| {
+        let alice: i64 = tx.get(ALICE)?;
+        let pay = alice / 2;
+        tx.queue().decr(ALICE, pay).incr(BOB, pay);
+        Ok(())
+    })?;
     say(&format!(
         "a transaction over watched keys: alice has {alice}, bob has {bob}"
     ));
@@ -119,11 +115,9 @@ fn run_economy(
     let (alice, bob): (i64, i64) = pollster::block_on(async {
         let mut session = client.session_async().await?;
         session
-            .transaction_async(&["balance:alice", "balance:bob"], async |tx| {
-                let bob: i64 = tx.get("balance:bob").await?;
-                tx.queue()
-                    .incr("balance:alice", bob)
-                    .decr("balance:bob", bob);
+            .transaction_async(&[ALICE, BOB], async |tx| {
+                let bob: i64 = tx.get(BOB).await?;
+                tx.queue().incr(ALICE, bob).decr(BOB, bob);
                 Ok(())
             })
             .await
@@ -132,7 +126,7 @@ fn run_economy(
         "and back, asynchronously: alice has {alice}, bob has {bob}"
     ));
 
-    let mistake: RedisResult<i64> = commands.incr("balance:alice", "a lot");
+    let mistake: RedisResult<i64> = commands.incr(ALICE, "a lot");
     if let Err(error) = mistake {
         say(&format!("a mistake is an error with a cause: {error}"));
     }
@@ -143,25 +137,15 @@ fn run_economy(
 fn run_chat(
     manager: &RedisManager,
     script: &ScriptHandle,
-    server: &RedisUri,
+    server: &ServerConfig,
 ) -> AnyResult<(Receiver<String>, RedisPubSubClient)> {
-    let options = manager
-        .new_client_options()
+    let uri = server.uri().to_builder().client_name("chat").build()?;
+    let options = server
+        .options()
+        .to_builder()
         .command_timeout(Duration::from_secs(2))
         .build()?;
-    let (host, port) = (
-        server.host().unwrap_or("localhost"),
-        server.port().unwrap_or(6379),
-    );
-    let mut named = manager
-        .new_redis_uri()
-        .host(host)
-        .port(port)
-        .client_name("chat");
-    if let Some(password) = server.password() {
-        named = named.password(password);
-    }
-    let client: RedisPubSubClient = manager.open_with(script, named.build()?, options)?;
+    let client: RedisPubSubClient = manager.open_with(script, uri, options)?;
 
     let (hears, heard): (Sender<String>, Receiver<String>) = channel();
     let ears = hears.clone();
@@ -195,7 +179,10 @@ fn run_chat(
         ));
     }
 
-    let basic = manager.open_redis_client(script, ClientType::Basic, server)?;
+    let basic = manager.open_redis_client(script, ClientType::Basic, named("main"))?;
+    if let Some(basic) = basic.as_basic() {
+        say(&format!("BASIC asks for a sign of life: {}", basic.ping()?));
+    }
     if let UnderlyingClient::Single(underlying) = basic.redis_client() {
         let mut raw = underlying.get_connection_with_timeout(Duration::from_secs(5))?;
         let pong: String = redis::cmd("PING").query(&mut raw)?;

@@ -75,6 +75,8 @@ mod routing_walk;
 mod script_commands;
 mod scripts_and_scans;
 mod sentinel;
+mod sentinel_access;
+mod sentinel_failover;
 mod session;
 mod session_connections;
 mod shard_channels;

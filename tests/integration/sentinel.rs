@@ -179,10 +179,10 @@ fn a_killed_primary_is_replaced_for_commands_sessions_and_subscribers() {
 }
 
 /// Answers whatever it is asked with one address.
-struct StaleSentinel(std::net::SocketAddr);
+pub(crate) struct StaleSentinel(std::net::SocketAddr);
 
 impl StaleSentinel {
-    fn naming(port: u16) -> Self {
+    pub(crate) fn naming(port: u16) -> Self {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -203,7 +203,7 @@ impl StaleSentinel {
         Self(address)
     }
 
-    fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.0.port()
     }
 }

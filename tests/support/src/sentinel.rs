@@ -41,6 +41,7 @@ pub struct TestSentinelBuilder {
     monitors: Vec<(String, u16, usize)>,
     lines: Vec<String>,
     password: Option<String>,
+    admin: Option<(String, String)>,
     tls: Option<TlsServer>,
 }
 
@@ -54,6 +55,12 @@ impl TestSentinelBuilder {
     /// Its own password (`requirepass`).
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
+        self
+    }
+
+    /// The user, and the password, with which the test looks at it, if not the default user.
+    pub fn admin(mut self, username: &str, password: &str) -> Self {
+        self.admin = Some((username.to_owned(), password.to_owned()));
         self
     }
 
@@ -131,6 +138,7 @@ impl TestSentinelBuilder {
             port,
             tls_port,
             password: self.password,
+            admin: self.admin,
         };
         sentinel.wait_until_ready()?;
         Ok(sentinel)
@@ -156,6 +164,7 @@ pub struct TestSentinel {
     port: u16,
     tls_port: Option<u16>,
     password: Option<String>,
+    admin: Option<(String, String)>,
 }
 
 impl TestSentinel {
@@ -186,6 +195,9 @@ impl TestSentinel {
     pub fn command(&self, arguments: &[&str]) -> Result<Reply, SupportError> {
         let run = || {
             let mut admin = Admin::connect(self.port, self.password.as_deref(), PING_LIMIT)?;
+            if let Some((username, password)) = &self.admin {
+                admin.command(&["AUTH", username, password])?;
+            }
             admin.settle()?;
             admin.command(arguments)
         };

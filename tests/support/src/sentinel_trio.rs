@@ -102,12 +102,14 @@ impl SentinelTrio {
         found.expect("the master is one of the servers")
     }
 
-    /// Tells the first sentinel to have another master, as soon as it does. Does not wait for that.
+    /// Tells the first sentinel that runs to have another master, as soon as it does. Does not wait for that.
     #[track_caller]
     pub fn begin_failover(&self) {
         self.wait("a failover begins", |trio| {
-            let begun = trio.sentinels[0].command(&["SENTINEL", "FAILOVER", NAME]);
-            begun.is_ok_and(|reply| !reply.is_error())
+            let failover = ["SENTINEL", "FAILOVER", NAME];
+            let mut answers = trio.sentinels.iter().map(|one| one.command(&failover));
+            let answer = answers.find_map(Result::ok);
+            answer.is_some_and(|reply| !reply.is_error())
         });
     }
 

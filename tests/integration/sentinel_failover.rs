@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 
 use redis_manager::prelude::*;
 use redis_manager::{EventStream, Protocol};
-use redis_manager_support::{SentinelTrio, TestServer};
+use redis_manager_support::{SentinelTrio, TestSentinel, TestServer};
 
 use crate::fixture::{Host, PATIENCE, eventually};
 use crate::reconnect::{expect_event, kill_connections, open, options};
@@ -129,21 +129,14 @@ fn a_master_that_comes_back_as_a_replica_gets_no_writes() {
 }
 
 #[test]
-fn if_the_sentinel_that_is_listened_to_dies_another_one_tells() {
+fn every_sentinel_is_listened_to_and_any_one_that_is_left_tells() {
     let (trio, host) = (SentinelTrio::start(), Host::new());
     let client: RedisCommandClient = open(&host, named_url(&trio), options(Protocol::Auto));
-    let listened_to = || {
-        trio.sentinels()
-            .iter()
-            .position(|sentinel| sentinel.clients().is_ok_and(|clients| !clients.is_empty()))
-    };
-    let mut first = None;
-    eventually("a sentinel is listened to", || {
-        first = listened_to();
-        first.is_some()
+    let listeners = |sentinel: &TestSentinel| sentinel.clients().map_or(0, |all| all.len());
+    eventually("each has one listener", || {
+        trio.sentinels().iter().all(|one| listeners(one) == 1)
     });
-    trio.sentinels()[first.unwrap()].kill().unwrap();
-    eventually("another one is listened to", || listened_to().is_some());
+    trio.sentinels()[0].kill().unwrap();
     let mut events = client.events();
     trio.begin_failover();
     expect_moved(&mut events);
@@ -157,9 +150,9 @@ fn a_client_that_does_not_reconnect_leaves_a_master_that_is_none_any_more() {
     let options = options(Protocol::Auto).auto_reconnect(false);
     let client: RedisCommandClient = open(&host, named_url(&trio), options);
     let mut events = client.events();
-    eventually("a sentinel is listened to", || {
+    eventually("the sentinels are listened to", || {
         let mut sentinels = trio.sentinels().iter();
-        sentinels.any(|sentinel| !sentinel.clients().unwrap().is_empty())
+        sentinels.all(|sentinel| !sentinel.clients().unwrap().is_empty())
     });
     trio.begin_failover();
     expect_moved(&mut events);

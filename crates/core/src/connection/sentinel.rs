@@ -32,8 +32,6 @@ pub(crate) struct SentinelSet {
     resources: ClientResources,
     /// The sentinel to ask first.
     first: AtomicUsize,
-    /// The one that last named a server which then was a master.
-    trusted: AtomicUsize,
     known: watch::Sender<Known>,
     is_watched: AtomicBool,
     unwanted: CancellationToken,
@@ -81,7 +79,6 @@ impl SentinelSet {
             options: options.clone(),
             resources: resources.clone(),
             first: AtomicUsize::new(0),
-            trusted: AtomicUsize::new(0),
             known: watch::Sender::default(),
             is_watched: AtomicBool::new(false),
             unwanted: CancellationToken::new(),
@@ -119,7 +116,6 @@ impl SentinelSet {
             is_first && known.learn(None, master.clone())
         });
         self.first.store(index, Ordering::Relaxed);
-        self.trusted.store(index, Ordering::Relaxed);
         if !self.is_watched.swap(true, Ordering::Relaxed) {
             self.start_watching();
         }

@@ -1,9 +1,9 @@
-//! Listens to a sentinel for another master.
+//! Listens to the sentinels for another master.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use super::super::backoff::Backoff;
@@ -29,20 +29,23 @@ impl SentinelSet {
         drop(self.resources.spawn(task));
     }
 
+    /// Listens to all of them: the one that leads a failover knows of it first, and the others hear it from that one, up to
+    /// some seconds later.
     async fn watch(&self) {
+        let each = (0..self.nodes.len()).map(|index| self.keep_listening(index));
+        join_all(each).await;
+    }
+
+    async fn keep_listening(&self, index: usize) {
         let longest_delay = self.options.reconnect_delay();
         let mut backoff = Backoff::new(longest_delay);
         loop {
-            let mut has_listened = false;
-            for index in order(self.trusted.load(Ordering::Relaxed), self.nodes.len()) {
-                let began = Instant::now();
-                if let Err(cause) = self.listen(index).await {
-                    tracing::debug!(master = %self.master, %cause, "a sentinel is not listened to");
-                }
-                // One that greets and hangs up is not to be tried again at full speed.
-                has_listened |= began.elapsed() > longest_delay;
+            let began = Instant::now();
+            if let Err(cause) = self.listen(index).await {
+                tracing::debug!(master = %self.master, %cause, "a sentinel is not listened to");
             }
-            if has_listened {
+            // One that greets and hangs up is not to be tried again at full speed.
+            if began.elapsed() > longest_delay {
                 backoff = Backoff::new(longest_delay);
             }
             tokio::time::sleep(backoff.next_delay()).await;

@@ -36,6 +36,7 @@ mod numbered_messages;
 mod outage;
 mod reply_matching;
 mod restore_storm;
+mod sentinel_failovers;
 mod silent_peer;
 mod soak;
 mod unload_storm;

@@ -84,6 +84,7 @@ mod sharing;
 mod sharing_closing;
 mod sharing_listeners;
 mod sharing_storm;
+mod slot_walk;
 mod snapshots;
 mod snapshots_of_many;
 mod threads;

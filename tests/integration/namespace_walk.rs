@@ -16,7 +16,7 @@ use crate::namespace::allowed;
 
 const PREFIX: &str = "walk:";
 
-type Line = Vec<Vec<u8>>;
+pub(crate) type Line = Vec<Vec<u8>>;
 
 /// A server that has the commands of the real one, and does none of them: it keeps what it is asked.
 struct Recorder {
@@ -68,7 +68,7 @@ fn serve(mut socket: TcpStream, asked: &Mutex<Vec<Line>>, commands: &[u8]) {
 }
 
 /// The bytes that the real server answers with.
-fn raw_reply(request: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_reply(request: &[u8]) -> Vec<u8> {
     let server = TestServer::shared();
     let mut socket = TcpStream::connect((server.host(), server.port())).unwrap();
     socket.write_all(request).unwrap();
@@ -83,7 +83,7 @@ fn raw_reply(request: &[u8]) -> Vec<u8> {
 }
 
 /// The names of all commands, and of all subcommands behind those of their commands.
-fn names() -> Vec<Vec<String>> {
+pub(crate) fn names() -> Vec<Vec<String>> {
     let host = Host::new();
     let client: RedisCommandClient = host.open(Protocol::Resp3);
     let all: Vec<Vec<Value>> = cmd("COMMAND").query(&mut client.commands()).unwrap();
@@ -127,7 +127,7 @@ fn subcommands_by_help(container: &str) -> Vec<Vec<String>> {
 }
 
 /// Calls of the command: with few arguments and with many, with numbers among them, and with options.
-fn calls(name: &[String]) -> Vec<Vec<String>> {
+pub(crate) fn calls(name: &[String]) -> Vec<Vec<String>> {
     let keys = |count: usize| -> Vec<String> { (0..count).map(|at| format!("k{at}")).collect() };
     let mut tails = Vec::new();
     for count in 0..7 {
@@ -166,7 +166,7 @@ fn calls(name: &[String]) -> Vec<Vec<String>> {
     calls.collect()
 }
 
-fn command(line: &[String]) -> Cmd {
+pub(crate) fn command(line: &[String]) -> Cmd {
     let mut cmd = Cmd::new();
     cmd.arg(line);
     cmd

@@ -180,14 +180,11 @@ impl Overrides {
                 *leaf = candidate;
             }
         }
-        match (self.read(), refused.into_iter().next()) {
-            (Err(_), Some(first)) => Err(first.problem),
-            (Err(problem), None) => Err(problem),
-            (Ok(config), _) => {
-                self.config = config;
-                Ok(())
-            }
-        }
+        let Some(first) = refused.into_iter().next() else {
+            return Ok(());
+        };
+        self.config = self.read().map_err(|_| first.problem)?;
+        Ok(())
     }
 
     /// Another source is to be that of the server's password.

@@ -67,6 +67,8 @@ fn cluster_slots(ports: &[u16]) -> Vec<u8> {
 }
 
 fn serve(mut socket: TcpStream, keep: impl Fn(Line), commands: &[u8], slots: &[u8]) {
+    // Two small replies are not to wait for each other.
+    socket.set_nodelay(true).unwrap();
     let mut decoder = Decoder::new(DecoderLimits::default());
     let mut bytes = [0; 16 * 1024];
     while let Ok(length @ 1..) = socket.read(&mut bytes) {

@@ -28,6 +28,7 @@ mod request;
 mod sentinel;
 mod shared_driver;
 mod socket;
+mod socket_id;
 mod subscription;
 mod supervisor;
 mod target;
@@ -63,6 +64,7 @@ pub use exclusive::ExclusiveConnection;
 pub use push_sink::PushSink;
 pub(crate) use request::cut_off;
 pub(crate) use sentinel::{SentinelSet, SentinelSets, SentinelUse};
+pub use socket_id::SocketId;
 pub use whereabouts::Detour;
 
 /// The one connection of a client, shared by all its calls.
@@ -317,29 +319,68 @@ impl Connection {
         call.await.map_err(|error| self.name(error, "pipeline"))
     }
 
-    /// Leaves a subscription to `channel` to be sent, after all that was left before. Does not wait.
+    /// Leaves a subscription to `channel` to be sent where the channel belongs, after all that was left there before.
+    /// Does not wait.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] on a connection that was opened without a sink; otherwise as
     /// [`request_async`](Self::request_async), except that the server is not heard yet.
     pub fn begin_subscribe(&self, channel: &Channel) -> Result<Confirmation> {
-        self.begin(channel, false)
+        self.begin_subscribe_by(None, channel)
     }
 
-    /// Leaves the end of a subscription to `channel` to be sent, after all that was left before. Does not wait.
+    /// As [`begin_subscribe`](Self::begin_subscribe), by the socket that is subscribed to it already, if one is.
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    pub fn begin_subscribe_by(
+        &self,
+        socket: Option<SocketId>,
+        channel: &Channel,
+    ) -> Result<Confirmation> {
+        self.begin(socket, channel, false)
+    }
+
+    /// Leaves the end of a subscription to `channel` to be sent where the channel belongs, after all that was left there
+    /// before. Does not wait.
     ///
     /// # Errors
     ///
     /// As [`begin_subscribe`](Self::begin_subscribe).
     pub fn begin_unsubscribe(&self, channel: &Channel) -> Result<Confirmation> {
-        self.begin(channel, true)
+        self.begin_unsubscribe_by(None, channel)
     }
 
-    /// Whether the socket that subscribes is lost at this moment, and so has no subscriptions.
+    /// As [`begin_unsubscribe`](Self::begin_unsubscribe), by the socket that is subscribed to it, if one is.
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    pub fn begin_unsubscribe_by(
+        &self,
+        socket: Option<SocketId>,
+        channel: &Channel,
+    ) -> Result<Confirmation> {
+        self.begin(socket, channel, true)
+    }
+
+    /// As [`begin_unsubscribe_by`](Self::begin_unsubscribe_by), because `channel` belongs elsewhere in the cluster. A
+    /// `socket` that does not answer soon is given up.
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    pub fn begin_move_from(&self, socket: SocketId, channel: &Channel) -> Result<Confirmation> {
+        self.begin(Some(socket), channel, true)
+    }
+
+    /// Whether there is no connection at this moment by which `channel` would come, and so no subscription; by `socket`,
+    /// if that is subscribed to it.
     #[must_use]
-    pub fn subscriptions_are_lost(&self) -> bool {
-        self.link.subscriptions_are_lost()
+    pub fn is_subscription_lost(&self, socket: Option<SocketId>, channel: &Channel) -> bool {
+        self.link.is_subscription_lost(socket, channel)
     }
 
     /// What waits to be sent, on all of its sockets.
@@ -378,7 +419,12 @@ impl Connection {
         &self.context
     }
 
-    fn begin(&self, channel: &Channel, ends: bool) -> Result<Confirmation> {
+    fn begin(
+        &self,
+        socket: Option<SocketId>,
+        channel: &Channel,
+        ends: bool,
+    ) -> Result<Confirmation> {
         let channel = channel.clone();
         let subscription = Subscription { channel, ends };
         let command = subscription.command();
@@ -387,7 +433,8 @@ impl Connection {
             None => Ok(()),
         };
         let left = allowed.and_then(|()| self.context.admit());
-        let left = left.and_then(|in_flight| self.link.subscription(subscription, in_flight));
+        let left =
+            left.and_then(|in_flight| self.link.subscription(socket, subscription, in_flight));
         match left {
             Ok(ticket) => {
                 let context = Arc::clone(&self.context);

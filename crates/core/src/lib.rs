@@ -67,7 +67,9 @@ pub use client_snapshot::{
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
 pub use cluster::NodeAddress;
-pub use connection::{Backoff, Confirmation, Connection, Detour, ExclusiveConnection, PushSink};
+pub use connection::{
+    Backoff, Confirmation, Connection, Detour, ExclusiveConnection, PushSink, SocketId,
+};
 pub use credentials::{Credentials, CredentialsProvider, CredentialsRotation, RotatingCredentials};
 pub use deadline::Deadline;
 pub use error::{Delivery, Error, ErrorKind, Result};

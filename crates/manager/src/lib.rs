@@ -95,8 +95,8 @@ pub use redis_manager_core::{
     Latencies, LatencySnapshot, LimitName, ListenerId, OpenRedisClient, Overflow, Pem,
     PoolSnapshot, Protocol, PushSink, ReadFrom, RedisBasicClient, RedisNode, RedisTopology,
     RedisUri, RedisUriBuilder, ReplayFilter, Result, RotatingCredentials, ScriptFailure,
-    ScriptHandle, ScriptLimits, ScriptOptions, ScriptRedisClient, SocketOptions, StateSnapshot,
-    StatisticsSnapshot, TlsOptions, UnderlyingClient, VerifyPeer, Waiting,
+    ScriptHandle, ScriptLimits, ScriptOptions, ScriptRedisClient, SocketId, SocketOptions,
+    StateSnapshot, StatisticsSnapshot, TlsOptions, UnderlyingClient, VerifyPeer, Waiting,
 };
 pub use redis_manager_pubsub::{
     Delivered, ListenerBuilder, ListenerError, ListenerEvent, ListenerResult, LocalListener,

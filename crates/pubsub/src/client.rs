@@ -12,9 +12,10 @@ use async_trait::async_trait;
 use redis_manager_core::{
     ClientContext, ClientOptions, ClientResources, ClientSnapshot, ClientType, CloseReport,
     Connection, OpenRedisClient, PushSink, RedisUri, Result, ScriptHandle, ScriptRedisClient,
+    SocketId,
 };
 
-use crate::subscriptions::{ClientTeardown, Subscriptions};
+use crate::subscriptions::{ClientTeardown, SocketSink, Subscriptions};
 
 /// A client that publishes and listens; PySpigot's `ClientType.PUB_SUB`.
 ///
@@ -87,7 +88,7 @@ impl OpenRedisClient for RedisPubSubClient {
         let _pass = script.gate().pass()?;
         let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
         let own = Subscriptions::new(context.options().shared());
-        let sink: Arc<dyn PushSink> = Arc::clone(&own) as _;
+        let sink: Arc<dyn PushSink> = SocketSink::new(&own, SocketId::FIRST);
         let connection = Connection::open_async(&context, Some(sink)).await?;
         let subscriptions = Subscriptions::of(&connection, own);
         Ok(Self(Arc::new(Inner {

@@ -6,11 +6,16 @@
 //! messages: whatever became of a step, the next confirmation shows whether the server thinks what is wanted.
 //!
 //! Clients that share a connection have one table.
+//!
+//! A connection may have several sockets that subscribe, to several servers: in a cluster. Where a channel belongs is
+//! the connection's matter. The table knows by which socket it comes, and takes it from no other: what two of them
+//! bring is heard once.
 
 mod clients;
 mod entry;
 #[cfg(test)]
 mod model;
+mod restoring;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +23,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use redis_manager_core::{Channel, ChannelKind, ClientId, Gap, ListenerId};
+use redis_manager_core::{Channel, ChannelKind, ClientId, Gap, ListenerId, SocketId};
 
 use clients::Clients;
 use entry::Entry;
+pub(crate) use restoring::Restored;
+use restoring::Restoring;
 
 /// What to tell the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,15 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StepNumber(u64);
 
+/// What to tell a server next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NextStep {
+    pub(crate) step: Step,
+    pub(crate) number: StepNumber,
+    /// The socket that is subscribed to the channel. `None`: whichever the channel belongs to is told.
+    pub(crate) at: Option<SocketId>,
+}
+
 /// A listener, as the table knows it.
 pub(crate) trait OfClient: Clone {
     fn client(&self) -> ClientId;
@@ -43,6 +59,15 @@ pub(crate) trait OfClient: Clone {
 
 /// The listeners of one channel. Shared with whoever delivers at this moment, so that delivery holds no lock.
 pub(crate) type Listeners<L> = Arc<Vec<(ListenerId, L)>>;
+
+/// How what a server thinks differs from what is wanted, while nothing is on its way to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Differs {
+    /// It is to be subscribed to, and is not.
+    Missing,
+    /// It is subscribed to, and nobody wants it.
+    Unwanted,
+}
 
 /// What it means that the server has confirmed a subscription.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +78,8 @@ pub(crate) enum Confirmed<L> {
     Missed(Missed<L>),
     /// It is not wanted, and the server is to be told.
     Differs,
+    /// It comes by another socket, and is to end at this one.
+    Twice,
 }
 
 /// Who has missed messages, and when.
@@ -68,34 +95,8 @@ pub(crate) struct SubscriptionTable<L> {
     /// `None` if all listeners are those of one client.
     clients: Option<Clients>,
     next_step: u64,
-    restoring: Restoring<L>,
-}
-
-/// How far the subscriptions of a lost connection are restored.
-struct Restoring<L> {
-    unanswered: usize,
-    restored: Restored<L>,
-}
-
-/// The subscriptions of a lost connection, all answered.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Restored<L> {
-    /// The listeners of each channel, and whether it was confirmed.
-    pub(crate) channels: Vec<(Listeners<L>, bool)>,
-    /// What was missed.
-    pub(crate) missed: Vec<Missed<L>>,
-}
-
-impl<L> Default for Restoring<L> {
-    fn default() -> Self {
-        Self {
-            unanswered: 0,
-            restored: Restored {
-                channels: Vec::new(),
-                missed: Vec::new(),
-            },
-        }
-    }
+    /// Of each socket that is connected again.
+    restoring: HashMap<SocketId, Restoring<L>>,
 }
 
 impl<L: OfClient> SubscriptionTable<L> {
@@ -105,7 +106,7 @@ impl<L: OfClient> SubscriptionTable<L> {
             channels: HashMap::new(),
             clients: is_shared.then(Clients::default),
             next_step: 0,
-            restoring: Restoring::default(),
+            restoring: HashMap::new(),
         }
     }
 
@@ -152,12 +153,18 @@ impl<L: OfClient> SubscriptionTable<L> {
     }
 
     /// Has `client` leave every channel, and returns those of which the server has not confirmed it. Who listens stays
-    /// there. `is_lost` is whether there is no connection.
-    pub(crate) fn leave_all(&mut self, client: ClientId, is_lost: bool) -> Vec<Channel> {
+    /// there. `is_lost` is whether there is no connection by which the channel would come; it is by that socket, if it
+    /// is subscribed to.
+    pub(crate) fn leave_all(
+        &mut self,
+        client: ClientId,
+        is_lost: impl Fn(&Channel, Option<SocketId>) -> bool,
+    ) -> Vec<Channel> {
         let mut channels = self.channels_of(client);
         channels.retain(|channel| {
             self.entry(channel).is_some_and(|entry| {
                 let is_left = entry.leave(client);
+                let is_lost = is_lost(channel, entry.at);
                 if is_lost {
                     entry.depart(client);
                 }
@@ -197,10 +204,16 @@ impl<L: OfClient> SubscriptionTable<L> {
         listeners.filter(|listeners| !listeners.is_empty())
     }
 
-    /// Those who listen to the channel of this kind and name, in the order they were registered.
-    pub(crate) fn listeners(&self, kind: ChannelKind, name: &[u8]) -> Option<Listeners<L>> {
+    /// Those who are to hear what `socket` brings of the channel of this kind and name, in the order they were
+    /// registered.
+    pub(crate) fn listeners(
+        &self,
+        socket: SocketId,
+        kind: ChannelKind,
+        name: &[u8],
+    ) -> Option<Listeners<L>> {
         let entry = self.channels.get(&kind)?.get(name)?;
-        Some(Arc::clone(&entry.listeners))
+        (entry.at == Some(socket)).then(|| Arc::clone(&entry.listeners))
     }
 
     /// Those who are to hear more of `channel`.
@@ -212,33 +225,47 @@ impl<L: OfClient> SubscriptionTable<L> {
     /// answered, or given up, nothing is known of it.
     ///
     /// [`settle`]: SubscriptionTable::settle
-    pub(crate) fn next_step(&mut self, channel: &Channel) -> Option<(Step, StepNumber)> {
+    pub(crate) fn next_step(&mut self, channel: &Channel) -> Option<NextStep> {
         let number = StepNumber(self.next_step);
         let entry = self.entry(channel)?;
         let step = entry.next_step()?;
         entry.pending = Some((step, number));
+        let at = entry.at;
         self.next_step += 1;
-        Some((step, number))
+        Some(NextStep { step, number, at })
     }
 
-    /// Notes that a step was answered, or given up. Returns whether the server is to be told again.
-    pub(crate) fn settle(&mut self, channel: &Channel, step: StepNumber) -> bool {
-        let Some(entry) = self.entry(channel) else {
-            return false;
-        };
+    /// Notes that a step was answered, or given up. Returns whether the server is to be told again, and of what.
+    pub(crate) fn settle(&mut self, channel: &Channel, step: StepNumber) -> Option<Differs> {
+        let entry = self.entry(channel)?;
         if entry.pending.is_some_and(|(_, number)| number == step) {
             entry.pending = None;
         }
-        let differs = entry.differs();
+        let differs = entry.differs().then(|| match entry.at {
+            Some(_) => Differs::Unwanted,
+            None => Differs::Missing,
+        });
         self.forget(channel, &[]);
         differs
     }
 
-    /// Notes that the server has confirmed a subscription to `channel` at this place of the stream.
-    pub(crate) fn subscribed(&mut self, channel: &Channel, now: SystemTime) -> Confirmed<L> {
+    /// Notes that a server has confirmed a subscription of `socket` to `channel` at this place of the stream.
+    pub(crate) fn subscribed(
+        &mut self,
+        socket: SocketId,
+        channel: &Channel,
+        now: SystemTime,
+    ) -> Confirmed<L> {
         // It may be gone: the step waited to be sent, or was given up, and the last listener has left.
         let entry = self.entry_or_new(channel);
-        entry.is_subscribed = true;
+        if socket != SocketId::FIRST && matches!(entry.pending, Some((Step::Subscribe, _))) {
+            // It may be that one. What ends now, by whatever socket, is missed by whoever waited for it.
+            entry.pending = None;
+        }
+        if !entry.may_be_at(socket) {
+            return Confirmed::Twice;
+        }
+        entry.at = Some(socket);
         let missing = entry.missing.take();
         if entry.differs() {
             return Confirmed::Differs;
@@ -252,22 +279,28 @@ impl<L: OfClient> SubscriptionTable<L> {
         }
     }
 
-    /// Notes that the server has ended the subscription to `channel` at this place of the stream, as it was told.
-    /// Returns whether it is to be told otherwise.
-    pub(crate) fn unsubscribed(&mut self, channel: &Channel, now: SystemTime) -> bool {
+    /// Notes that a server has ended the subscription of `socket` to `channel` at this place of the stream, as it was
+    /// told. Returns whether one is to be told otherwise.
+    pub(crate) fn unsubscribed(
+        &mut self,
+        socket: SocketId,
+        channel: &Channel,
+        now: SystemTime,
+    ) -> bool {
         if let Some(entry) = self.entry(channel)
+            && entry.at == Some(socket)
             && matches!(entry.pending, Some((Step::Subscribe, _)))
         {
             // Whoever listens came after the last one had left, and was not confirmed yet.
-            entry.is_subscribed = false;
+            entry.at = None;
         }
-        self.ended(channel, now)
+        self.ended(socket, channel, now)
     }
 
-    /// Notes that the server has ended the subscription to `channel` at this place of the stream by itself.
-    /// Returns whether it is to be told otherwise.
-    pub(crate) fn ended(&mut self, channel: &Channel, now: SystemTime) -> bool {
-        let Some(entry) = self.entry(channel) else {
+    /// Notes that a server has ended the subscription of `socket` to `channel` at this place of the stream, and not
+    /// because nobody listened: by itself, or because the channel comes by another socket. Returns whether one is to be told otherwise.
+    pub(crate) fn ended(&mut self, socket: SocketId, channel: &Channel, now: SystemTime) -> bool {
+        let Some(entry) = self.entry(channel).filter(|entry| entry.may_be_at(socket)) else {
             return false;
         };
         entry.lose(now);
@@ -276,51 +309,102 @@ impl<L: OfClient> SubscriptionTable<L> {
         differs
     }
 
-    /// Notes that the connection is lost, and with it all subscriptions; the server was last heard at
+    /// Notes that the connection of `socket` is lost, and with it all its subscriptions; the server was last heard at
     /// `last_heard`. Returns what was to be told with that of other channels.
-    pub(crate) fn disconnected(&mut self, last_heard: SystemTime) -> Vec<Missed<L>> {
+    pub(crate) fn disconnected(
+        &mut self,
+        socket: SocketId,
+        last_heard: SystemTime,
+    ) -> Vec<Missed<L>> {
         for channels in self.channels.values_mut() {
             channels.retain(|_, entry| {
-                entry.lose(last_heard);
-                entry.pending = None;
-                !entry.is_empty()
+                if entry.may_be_at(socket) {
+                    entry.lose(last_heard);
+                    entry.pending = None;
+                }
+                !entry.is_empty() || entry.at.is_some()
             });
         }
-        std::mem::take(&mut self.restoring).restored.missed
+        let restoring = self.restoring.remove(&socket);
+        restoring.map_or_else(Vec::new, Restoring::interrupted)
     }
 
-    /// Notes that there is another connection, and returns what it is to be subscribed to.
-    pub(crate) fn reconnected(&mut self) -> Vec<Channel> {
+    /// Notes that `socket` has another connection, and returns what it is to be subscribed to: of what nothing is
+    /// subscribed to what `belongs` there.
+    pub(crate) fn reconnected(
+        &mut self,
+        socket: SocketId,
+        belongs: impl Fn(&Channel) -> bool,
+    ) -> Vec<Channel> {
         let entries = self.channels.values().flat_map(HashMap::values);
-        let wanted = entries.filter(|entry| entry.is_wanted());
-        let wanted: Vec<_> = wanted.map(|entry| entry.channel.clone()).collect();
-        self.restoring.unanswered = wanted.len();
+        let wanted = entries.filter(|entry| entry.is_wanted() && entry.at.is_none());
+        let wanted = wanted.map(|entry| &entry.channel);
+        let wanted: Vec<_> = wanted.filter(|channel| belongs(channel)).cloned().collect();
+        if !wanted.is_empty() {
+            self.restoring.insert(socket, Restoring::of(wanted.len()));
+        }
         wanted
     }
 
     /// Notes that the server has answered one of those. Returns, with the last answer, what came of all.
     pub(crate) fn restored(
         &mut self,
+        socket: SocketId,
         channel: &Channel,
         is_confirmed: bool,
     ) -> Option<Restored<L>> {
         let listeners = self.staying(channel);
-        self.restoring.unanswered = self.restoring.unanswered.saturating_sub(1);
-        let channels = &mut self.restoring.restored.channels;
-        channels.push((listeners, is_confirmed));
-        if self.restoring.unanswered > 0 {
-            return None;
+        let restoring = self.restoring.get_mut(&socket)?;
+        if restoring.answered(listeners, is_confirmed) {
+            return self.restoring.remove(&socket).map(Restoring::into_restored);
         }
-        Some(std::mem::take(&mut self.restoring).restored)
+        None
     }
 
-    /// Notes what is to be told. Returns it unless it is told with that of the other channels.
-    pub(crate) fn note_missed(&mut self, missed: Missed<L>) -> Option<Missed<L>> {
-        if self.restoring.unanswered == 0 {
-            return Some(missed);
+    /// Notes what is to be told. Returns it unless it is told with that of the other channels of `socket`.
+    pub(crate) fn note_missed(&mut self, socket: SocketId, missed: Missed<L>) -> Option<Missed<L>> {
+        match self.restoring.get_mut(&socket) {
+            Some(restoring) => {
+                restoring.note_missed(missed);
+                None
+            }
+            None => Some(missed),
         }
-        self.restoring.restored.missed.push(missed);
-        None
+    }
+
+    /// Returns the channels that are to be subscribed to, because nothing is and nothing is on its way, and those
+    /// that are to end at a socket because they belong elsewhere. `is_right` says of a channel and the socket that is subscribed
+    /// to it, if one is, whether nothing is to be done.
+    pub(crate) fn rearrange(
+        &mut self,
+        kind: ChannelKind,
+        is_right: impl Fn(&Channel, Option<SocketId>) -> bool,
+    ) -> (Vec<Channel>, Vec<(Channel, SocketId)>) {
+        let (mut wanted, mut misplaced) = (Vec::new(), Vec::new());
+        let entries = self.channels.get_mut(&kind);
+        for entry in entries.into_iter().flat_map(HashMap::values_mut) {
+            if !entry.is_wanted() || entry.is_moving || is_right(&entry.channel, entry.at) {
+                continue;
+            }
+            match entry.at {
+                Some(socket) => {
+                    entry.is_moving = true;
+                    misplaced.push((entry.channel.clone(), socket));
+                }
+                None if entry.pending.is_none() => wanted.push(entry.channel.clone()),
+                None => {}
+            }
+        }
+        (wanted, misplaced)
+    }
+
+    /// Notes that a server did not end the subscription of `socket` to `channel`, which belongs elsewhere.
+    pub(crate) fn stayed(&mut self, socket: SocketId, channel: &Channel) {
+        if let Some(entry) = self.entry(channel)
+            && entry.at == Some(socket)
+        {
+            entry.is_moving = false;
+        }
     }
 
     #[cfg(test)]
@@ -361,9 +445,9 @@ impl<L: OfClient> SubscriptionTable<L> {
                 clients.remove(listener.client(), channel);
             }
         }
-        let is_settled = self.entry(channel).is_some_and(|entry| {
-            entry.is_empty() && !entry.is_subscribed && entry.pending.is_none()
-        });
+        let is_settled = self
+            .entry(channel)
+            .is_some_and(|entry| entry.is_empty() && entry.at.is_none() && entry.pending.is_none());
         if is_settled && let Some(channels) = self.channels.get_mut(&channel.kind()) {
             channels.remove(channel.name());
         }

@@ -1,5 +1,6 @@
 //! The listeners on a connection, and the server's idea of them.
 
+mod moving;
 mod sink;
 mod teardown;
 mod telling;
@@ -14,9 +15,9 @@ use redis_manager_core::{
     Channel, ClientContext, ClientId, Confirmation, Connection, Delivery, Error, ErrorKind, Result,
 };
 
-use crate::arrivals::Arrivals;
 use crate::listener::Listener;
-use crate::subscription_table::{OfClient, Step, StepNumber, SubscriptionTable};
+use crate::subscription_table::{Differs, NextStep, OfClient, Step, StepNumber, SubscriptionTable};
+pub(crate) use sink::SocketSink;
 pub(crate) use teardown::ClientTeardown;
 
 /// How long to wait before the server is told again what it did not take.
@@ -30,8 +31,6 @@ pub(crate) struct Subscriptions {
     /// Listeners that left the table and may be running still; closing waits for them too. Changed
     /// only while `table` is locked.
     leaving: Mutex<Vec<Arc<Listener>>>,
-    /// What was read and is not passed on yet. Only whoever reads the connection comes here.
-    arrivals: Mutex<Arrivals>,
     /// That of all who listen. `None` until it is open.
     connection: OnceLock<Connection>,
 }
@@ -49,7 +48,6 @@ impl Subscriptions {
             this: Weak::clone(this),
             table: Mutex::new(Some(SubscriptionTable::new(is_shared))),
             leaving: Mutex::default(),
-            arrivals: Mutex::default(),
             connection: OnceLock::new(),
         })
     }
@@ -58,7 +56,8 @@ impl Subscriptions {
     pub(crate) fn of(connection: &Connection, own: Arc<Self>) -> Arc<Self> {
         let shared = connection.shared_sink().and_then(|sink| {
             let sink: Arc<dyn Any + Send + Sync> = sink;
-            sink.downcast::<Self>().ok()
+            let sink = sink.downcast::<SocketSink>().ok()?;
+            Some(Arc::clone(&sink.subscriptions))
         });
         let this = shared.unwrap_or(own);
         // It is the same for all of them.
@@ -104,7 +103,9 @@ impl Subscriptions {
     pub(crate) fn leave_all(&self, client: ClientId) -> Vec<Channel> {
         let connection = self.connection.get();
         let mut table = self.table.lock();
-        let is_lost = connection.is_none_or(Connection::subscriptions_are_lost);
+        let is_lost = |channel: &_, at| {
+            connection.is_none_or(|connection| connection.is_subscription_lost(at, channel))
+        };
         table
             .as_mut()
             .map_or_else(Vec::new, |table| table.leave_all(client, is_lost))
@@ -190,10 +191,10 @@ impl Subscriptions {
     fn note_end(
         &self,
         channel: &Channel,
-        note: fn(&mut SubscriptionTable<Arc<Listener>>, &Channel, SystemTime) -> bool,
+        note: impl FnOnce(&mut SubscriptionTable<Arc<Listener>>, SystemTime) -> bool,
     ) {
         let differs = match &mut *self.table.lock() {
-            Some(table) => note(table, channel, SystemTime::now()),
+            Some(table) => note(table, SystemTime::now()),
             None => false,
         };
         if differs {
@@ -208,18 +209,18 @@ impl Subscriptions {
         };
         let mut table = self.table.lock();
         let next = table.as_mut().and_then(|table| table.next_step(channel));
-        let (Some((step, number)), Some(table)) = (next, &mut *table) else {
+        let (Some(NextStep { step, number, at }), Some(table)) = (next, &mut *table) else {
             return Ok(None);
         };
         let confirmation = match step {
-            Step::Subscribe => connection.begin_subscribe(channel),
+            Step::Subscribe => connection.begin_subscribe_by(at, channel),
             // The next connection has no subscriptions, and is told only of channels with listeners.
-            Step::Mark | Step::Unsubscribe if connection.subscriptions_are_lost() => {
+            Step::Mark | Step::Unsubscribe if connection.is_subscription_lost(at, channel) => {
                 table.settle(channel, number);
                 return Ok(None);
             }
-            Step::Mark => connection.begin_subscribe(channel),
-            Step::Unsubscribe => connection.begin_unsubscribe(channel),
+            Step::Mark => connection.begin_subscribe_by(at, channel),
+            Step::Unsubscribe => connection.begin_unsubscribe_by(at, channel),
         };
         match confirmation {
             Ok(confirmation) => Ok(Some(Settling {
@@ -241,13 +242,15 @@ impl Subscriptions {
         let outcome = settling.confirmation.received().await;
         let differs = match &mut *self.table.lock() {
             Some(table) => table.settle(channel, settling.number),
-            None => false,
+            None => None,
         };
-        if let Err(error) = &outcome
-            && differs
-            && !is_final(error)
-        {
-            self.settle_later(channel);
+        match (differs, &outcome) {
+            (None, _) => {}
+            // Where there are several sockets, one may have been told in vain of what is subscribed to by another.
+            (Some(_), Ok(())) => self.settle_in_background(channel),
+            (Some(Differs::Missing), Err(error)) if is_final(error) => {}
+            (Some(Differs::Unwanted), Err(error)) if error.kind() == ErrorKind::Closed => {}
+            (Some(_), Err(_)) => self.settle_later(channel),
         }
         outcome
     }

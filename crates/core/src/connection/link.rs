@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 
-use super::PushSink;
 use super::aborted_transaction::aborted_transaction;
 use super::cluster::Cluster;
 use super::handshake::greet;
@@ -16,8 +15,10 @@ use super::supervisor::{Supervisor, in_time};
 use super::target::Target;
 use super::ticket::Ticket;
 use super::wire::Wire;
+use super::{PushSink, SocketId};
 use crate::{
-    ClientContext, Error, ErrorKind, InFlight, KeyPrefix, Protocol, RedisTopology, Result, Waiting,
+    Channel, ClientContext, Error, ErrorKind, InFlight, KeyPrefix, Protocol, RedisTopology, Result,
+    Waiting,
 };
 
 #[derive(Clone)]
@@ -61,8 +62,9 @@ impl Link {
         }
     }
 
-    /// Whether the socket that subscribes is lost at this moment.
-    pub(super) fn subscriptions_are_lost(&self) -> bool {
+    /// Whether there is no connection at this moment by which the channel would come; by the socket, if that is subscribed to
+    /// it.
+    pub(super) fn is_subscription_lost(&self, _: Option<SocketId>, _: &Channel) -> bool {
         match self {
             Self::Server(sockets) => sockets.subscriptions_are_lost(),
             Self::Cluster(_) => false,
@@ -71,6 +73,7 @@ impl Link {
 
     pub(super) fn subscription(
         &self,
+        _: Option<SocketId>,
         subscription: Subscription,
         in_flight: InFlight,
     ) -> Result<Ticket<Arc<Wire>>> {

@@ -1,15 +1,18 @@
 //! Who takes what the server sends unasked.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use redis::PushInfo;
 
+use super::SocketId;
 use crate::{Channel, Result};
 
 /// Takes what the server sends to a connection that subscribes, in the order in which it comes, and hears when
 /// the connection is lost and made again. Called on an I/O thread, so it must neither block nor keep more than
-/// a bounded amount.
+/// a bounded amount. Of a connection with several sockets that subscribe it is the one for the [first](SocketId::FIRST), and
+/// makes those for the others.
 pub trait PushSink: Any + Send + Sync + 'static {
     /// Takes a published message, or another push that nobody asked for.
     fn push(&self, push: PushInfo);
@@ -27,19 +30,33 @@ pub trait PushSink: Any + Send + Sync + 'static {
         let _ = channel;
     }
 
-    /// The connection is lost, and with it all subscriptions; the server was last heard at that time.
+    /// The connection is lost, and with it all its subscriptions; the server was last heard at that time.
     fn disconnected(&self, last_heard: SystemTime) {
         let _ = last_heard;
     }
 
-    /// The connection is another one, and has no subscriptions yet. Returns what it is to be subscribed to,
-    /// before anything else is sent.
-    fn reconnected(&self) -> Vec<Channel> {
+    /// The connection is another one, and has no subscriptions yet. Returns what it is to be subscribed to, of what
+    /// `belongs` there, before anything else is sent.
+    fn reconnected(&self, belongs: &dyn Fn(&Channel) -> bool) -> Vec<Channel> {
+        let _ = belongs;
         Vec::new()
     }
 
     /// The server has answered one of those, after [`subscribed`](Self::subscribed) if it was confirmed.
     fn restored(&self, channel: &Channel, outcome: Result<()>) {
         let _ = (channel, outcome);
+    }
+
+    /// Returns who takes what comes by one more socket, in a cluster: to the same listeners. `None` if this takes what
+    /// comes by one socket only, and so knows no shard channels there.
+    fn for_socket(&self, socket: SocketId) -> Option<Arc<dyn PushSink>> {
+        let _ = socket;
+        None
+    }
+
+    /// Where shard channels belong has changed. `is_right` says of a channel, and of the socket that is subscribed to it,
+    /// if one is, whether nothing is to be done: it belongs there, or will be restored by itself.
+    fn rearrange(&self, is_right: &dyn Fn(&Channel, Option<SocketId>) -> bool) {
+        let _ = is_right;
     }
 }

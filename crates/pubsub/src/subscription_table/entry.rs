@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use redis_manager_core::{Channel, ClientId, ListenerId};
+use redis_manager_core::{Channel, ClientId, ListenerId, SocketId};
 
 use super::{Listeners, OfClient, Step, StepNumber};
 
@@ -14,8 +14,10 @@ pub(super) struct Entry<L> {
     leaving: Vec<ListenerId>,
     /// Those who have: nothing comes to them, and they are registered still.
     left: Vec<(ListenerId, L)>,
-    /// Whether this connection is subscribed to it, as far as the server has confirmed.
-    pub(super) is_subscribed: bool,
+    /// The socket that is subscribed to it, as far as a server has confirmed.
+    pub(super) at: Option<SocketId>,
+    /// It was told to end the subscription there, because the channel belongs elsewhere.
+    pub(super) is_moving: bool,
     /// The last step that the server was told, until that is answered or given up.
     pub(super) pending: Option<(Step, StepNumber)>,
     pub(super) missing: Option<Missing<L>>,
@@ -35,7 +37,8 @@ impl<L: OfClient> Entry<L> {
             listeners: Arc::default(),
             leaving: Vec::new(),
             left: Vec::new(),
-            is_subscribed: false,
+            at: None,
+            is_moving: false,
             pending: None,
             missing: None,
         }
@@ -151,7 +154,7 @@ impl<L: OfClient> Entry<L> {
 
     pub(super) fn next_step(&self) -> Option<Step> {
         let pending = self.pending.map(|(step, _)| step);
-        match (self.is_wanted(), self.is_subscribed, pending) {
+        match (self.is_wanted(), self.at.is_some(), pending) {
             (true, true, None) if !self.leaving.is_empty() => Some(Step::Mark),
             (true, true, None) | (false, false, None) => None,
             // Also if it was told already: who registers waits for an answer to his own.
@@ -162,18 +165,24 @@ impl<L: OfClient> Entry<L> {
 
     /// Whether the server thinks something else than is wanted, and nothing is on its way to it.
     pub(super) fn differs(&self) -> bool {
-        self.pending.is_none() && self.is_wanted() != self.is_subscribed
+        self.pending.is_none() && self.is_wanted() != self.at.is_some()
     }
 
-    /// The connection is not subscribed any more; messages have arrived until `last_heard`.
+    /// Whether it may come by `socket`, as far as is known.
+    pub(super) fn may_be_at(&self, socket: SocketId) -> bool {
+        self.at.is_none_or(|at| at == socket)
+    }
+
+    /// The socket is not subscribed any more; messages have arrived until `last_heard`.
     pub(super) fn lose(&mut self, last_heard: SystemTime) {
         self.depart_if(|_| true);
-        if self.is_subscribed && self.is_wanted() && self.missing.is_none() {
+        if self.at.is_some() && self.is_wanted() && self.missing.is_none() {
             self.missing = Some(Missing {
                 since: last_heard,
                 listeners: Arc::clone(&self.listeners),
             });
         }
-        self.is_subscribed = false;
+        self.at = None;
+        self.is_moving = false;
     }
 }

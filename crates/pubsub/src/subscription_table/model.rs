@@ -1,4 +1,5 @@
-//! Whatever happens in whatever order, the table ends with what is wanted, and tells what was missed.
+//! Whatever happens in whatever order, the table ends with what is wanted, and tells what was missed: with one socket
+//! that subscribes, and with several among which the channels move.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -16,35 +17,44 @@ enum Happening {
     Close(usize),
     /// A client leaves all its channels.
     Leave(usize),
-    /// The server does what it was told next.
-    Obey,
+    /// A server does what it was told next by a socket.
+    Obey(usize),
     /// It refuses what it was told next.
-    Refuse,
+    Refuse(usize),
+    /// It names the server to which the channel belongs.
+    Redirect(usize),
     /// Whoever waits for an answer hears of it.
     Settle(usize),
     /// What was not sent yet is given up.
-    TimeOut(usize),
-    /// The connection is lost, and with it so many steps that were sent.
-    Disconnect(usize),
-    Reconnect,
-    /// The server ends a subscription by itself.
-    End(usize),
+    TimeOut(usize, usize),
+    /// The connection of a socket is lost, and with it so many steps that were sent.
+    Disconnect(usize, usize),
+    Reconnect(usize),
+    /// A server ends a subscription by itself.
+    End(usize, usize),
+    /// A channel belongs to another socket.
+    Move(usize, usize),
+    /// The table hears of that.
+    Rearrange,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn happening(sockets: usize) -> impl Strategy<Value = Happening> {
     use Happening::*;
     prop_oneof![
         3 => (0..CLIENTS, 0..CHANNELS).prop_map(|(client, channel)| Register(client, channel)),
         2 => (0..8_usize).prop_map(Unregister),
         1 => (0..CLIENTS).prop_map(Close),
         1 => (0..CLIENTS).prop_map(Leave),
-        6 => Just(Obey),
-        1 => Just(Refuse),
+        9 => (0..sockets).prop_map(Obey),
+        1 => (0..sockets).prop_map(Refuse),
         4 => (0..4_usize).prop_map(Settle),
-        1 => (0..4_usize).prop_map(TimeOut),
-        1 => (0..3_usize).prop_map(Disconnect),
-        2 => Just(Reconnect),
-        1 => (0..CHANNELS).prop_map(End),
+        1 => (0..sockets, 0..4_usize).prop_map(|(socket, index)| TimeOut(socket, index)),
+        1 => (0..sockets, 0..3_usize).prop_map(|(socket, sent)| Disconnect(socket, sent)),
+        2 => (0..sockets).prop_map(Reconnect),
+        1 => (0..sockets, 0..CHANNELS).prop_map(|(socket, channel)| End(socket, channel)),
+        2 => (0..CHANNELS, 0..sockets).prop_map(|(channel, socket)| Move(channel, socket)),
+        2 => Just(Rearrange),
+        2 => (0..sockets).prop_map(Redirect),
     ]
 }
 
@@ -88,8 +98,8 @@ impl OfClient for Owned {
 
 struct Told {
     channel: Channel,
-    step: Step,
-    number: StepNumber,
+    /// `None` if the channel belongs elsewhere, and ends at this socket alone.
+    step: Option<(Step, StepNumber)>,
     /// The listener whose registration waits for it.
     registers: Option<ListenerId>,
     /// The client that has left and waits for it.
@@ -104,34 +114,60 @@ enum Answer {
     GivenUp,
 }
 
-struct World {
-    table: SubscriptionTable<Owned>,
-    clients: Vec<ClientId>,
-    listeners: Vec<(Owned, Channel)>,
-    hearing: HashMap<ListenerId, Hearing>,
+/// A socket that subscribes, and its server.
+struct Socket {
+    id: SocketId,
     is_connected: bool,
     /// What was left to be sent and is not answered.
     outbox: VecDeque<Told>,
     /// What this connection is to be told before that.
     restored: VecDeque<Channel>,
-    /// Answers that nobody has heard of yet.
-    answers: Vec<(Told, Answer)>,
     server: HashSet<Channel>,
+}
+
+impl Socket {
+    fn new(id: SocketId) -> Self {
+        Self {
+            id,
+            is_connected: true,
+            outbox: VecDeque::new(),
+            restored: VecDeque::new(),
+            server: HashSet::new(),
+        }
+    }
+}
+
+struct World {
+    table: SubscriptionTable<Owned>,
+    clients: Vec<ClientId>,
+    listeners: Vec<(Owned, Channel)>,
+    hearing: HashMap<ListenerId, Hearing>,
+    sockets: Vec<Socket>,
+    /// The socket to which each channel belongs.
+    places: HashMap<Channel, usize>,
+    /// That by which it comes, as far as its server has confirmed.
+    comes_by: HashMap<Channel, usize>,
+    /// Answers that nobody has heard of yet, and by which socket they came.
+    answers: Vec<(Told, usize, Answer)>,
     second: u64,
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(sockets: usize) -> Self {
         Self {
             table: SubscriptionTable::new(true),
             clients: (0..CLIENTS).map(|_| ClientId::next()).collect(),
             listeners: Vec::new(),
             hearing: HashMap::new(),
-            is_connected: true,
-            outbox: VecDeque::new(),
-            restored: VecDeque::new(),
+            sockets: match sockets {
+                1 => vec![Socket::new(SocketId::FIRST)],
+                _ => (0..sockets)
+                    .map(|_| Socket::new(SocketId::next()))
+                    .collect(),
+            },
+            places: (0..CHANNELS).map(|number| (channel(number), 0)).collect(),
+            comes_by: HashMap::new(),
             answers: Vec::new(),
-            server: HashSet::new(),
             second: 0,
         }
     }
@@ -152,22 +188,29 @@ impl World {
         registers: Option<ListenerId>,
         leaves: Option<ClientId>,
     ) -> bool {
-        let Some((step, number)) = self.table.next_step(channel) else {
+        let Some(NextStep { step, number, at }) = self.table.next_step(channel) else {
             return false;
         };
-        if step != Step::Subscribe && !self.is_connected {
+        let number_of = |id| self.sockets.iter().position(|socket| socket.id == id);
+        let socket = at.and_then(number_of).unwrap_or(self.places[channel]);
+        if step != Step::Subscribe && !self.sockets[socket].is_connected {
             self.table.settle(channel, number);
             return true;
         }
-        let channel = channel.clone();
-        self.outbox.push_back(Told {
-            channel,
-            step,
-            number,
+        self.sockets[socket].outbox.push_back(Told {
+            channel: channel.clone(),
+            step: Some((step, number)),
             registers,
             leaves,
         });
         true
+    }
+
+    /// Whether there is no connection by which `channel` would come.
+    fn is_lost(&self, channel: &Channel) -> bool {
+        let comes_by = self.comes_by.get(channel);
+        let socket = *comes_by.unwrap_or(&self.places[channel]);
+        !self.sockets[socket].is_connected
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -182,17 +225,24 @@ impl World {
             }
             Happening::Close(client) => self.close(client),
             Happening::Leave(client) => self.leave(self.clients[client]),
-            Happening::Obey => self.obey(),
-            Happening::Refuse => self.refuse(),
+            Happening::Obey(socket) => self.obey(socket),
+            Happening::Refuse(socket) => self.refuse(socket),
+            Happening::Redirect(socket) => self.redirect(socket),
             Happening::Settle(index) => self.settle(index),
-            Happening::TimeOut(index) => {
-                if let Some(told) = self.outbox.remove(index) {
-                    self.answers.push((told, Answer::GivenUp));
+            Happening::TimeOut(socket, index) => {
+                if let Some(told) = self.sockets[socket].outbox.remove(index) {
+                    self.answers.push((told, socket, Answer::GivenUp));
                 }
             }
-            Happening::Disconnect(sent) => self.disconnect(sent),
-            Happening::Reconnect => self.reconnect(),
-            Happening::End(number) => self.end(&channel(number)),
+            Happening::Disconnect(socket, sent) => self.disconnect(socket, sent),
+            Happening::Reconnect(socket) => self.reconnect(socket),
+            Happening::End(socket, number) => self.end(socket, &channel(number)),
+            Happening::Move(number, socket) => {
+                self.places.insert(channel(number), socket);
+            }
+            Happening::Rearrange => {
+                self.rearrange();
+            }
         }
     }
 
@@ -210,7 +260,8 @@ impl World {
         let hearing = if self.tell(channel, Some(id)) {
             Hearing::NotYet
         } else {
-            assert!(self.server.contains(channel), "{channel} needs no step");
+            let socket = &self.sockets[self.comes_by[channel]];
+            assert!(socket.server.contains(channel), "{channel} needs no step");
             Hearing::Yes
         };
         self.hearing.insert(id, hearing);
@@ -246,13 +297,14 @@ impl World {
     }
 
     fn leave(&mut self, client: ClientId) {
-        let channels = self.table.leave_all(client, !self.is_connected);
-        if !self.is_connected {
+        let lost: HashSet<_> = self.places.keys().cloned().collect();
+        let lost: HashSet<_> = lost.into_iter().filter(|it| self.is_lost(it)).collect();
+        let is_lost = |channel: &Channel, _| lost.contains(channel);
+        let channels = self.table.leave_all(client, is_lost);
+        for (listener, channel) in &self.listeners {
             // All that was sent has come.
-            for (listener, _) in &self.listeners {
-                if listener.client == client {
-                    self.hearing.insert(listener.id, Hearing::Left);
-                }
+            if listener.client == client && lost.contains(channel) {
+                self.hearing.insert(listener.id, Hearing::Left);
             }
         }
         for channel in channels {
@@ -286,43 +338,72 @@ impl World {
         }
     }
 
-    /// Those to whom a message on `channel` is delivered now.
-    fn hear(&self, channel: &Channel) -> Vec<ListenerId> {
-        let listeners = self.table.listeners(channel.kind(), channel.name());
+    /// How often a message on `channel` that `socket` brings is delivered now, and to whom.
+    fn hear(&self, socket: &Socket, channel: &Channel) -> Vec<ListenerId> {
+        let listeners = self
+            .table
+            .listeners(socket.id, channel.kind(), channel.name());
         let listeners = listeners.iter().flat_map(|listeners| listeners.iter());
         listeners.map(|(id, _)| *id).collect()
     }
 
-    /// A message on any channel is delivered to those who are to hear it.
+    /// A message on any channel, which every server sends that is subscribed to it, is delivered once to those who are to
+    /// hear it, if it comes by any.
     fn check_delivery(&self) {
         for (listener, channel) in &self.listeners {
-            let is_heard = self.hear(channel).contains(&listener.id);
-            let is_left = self.hearing[&listener.id] == Hearing::Left;
-            assert_ne!(is_heard, is_left, "{listener:?} of {channel}");
+            let with_it = self.sockets.iter();
+            let with_it: Vec<_> = with_it.filter(|it| it.server.contains(channel)).collect();
+            let heard = with_it.iter().flat_map(|it| self.hear(it, channel));
+            let times = heard.filter(|id| *id == listener.id).count();
+            let hearing = self.hearing[&listener.id];
+            let comes = self.comes_by.contains_key(channel);
+            match hearing {
+                Hearing::Left => assert_eq!(times, 0, "{listener:?} of {channel}"),
+                Hearing::Yes => assert_eq!(times, 1, "{listener:?} of {channel}"),
+                _ => assert_eq!(times, usize::from(comes), "{listener:?} of {channel}"),
+            }
         }
     }
 
-    fn obey(&mut self) {
-        if !self.is_connected {
+    fn obey(&mut self, socket: usize) {
+        let it = &mut self.sockets[socket];
+        if !it.is_connected {
             return;
         }
-        if let Some(channel) = self.restored.pop_front() {
-            return self.confirm(&channel, None);
+        if let Some(channel) = it.restored.pop_front() {
+            return self.confirm(socket, &channel, None);
         }
-        let Some(told) = self.outbox.pop_front() else {
+        let Some(told) = it.outbox.pop_front() else {
             return;
         };
         match told.step {
-            Step::Subscribe | Step::Mark => self.confirm(&told.channel, told.registers),
-            Step::Unsubscribe => self.unsubscribe(&told.channel),
+            Some((Step::Subscribe | Step::Mark, _)) => {
+                self.confirm(socket, &told.channel, told.registers);
+            }
+            Some((Step::Unsubscribe, _)) => {
+                self.lose_at(socket, &told.channel, SubscriptionTable::unsubscribed);
+            }
+            None => self.lose_at(socket, &told.channel, SubscriptionTable::ended),
         }
-        self.answers.push((told, Answer::Done));
+        self.answers.push((told, socket, Answer::Done));
     }
 
-    fn confirm(&mut self, channel: &Channel, registers: Option<ListenerId>) {
-        self.server.insert(channel.clone());
+    fn confirm(&mut self, socket: usize, channel: &Channel, registers: Option<ListenerId>) {
+        let id = self.sockets[socket].id;
+        self.sockets[socket].server.insert(channel.clone());
         let now = self.now();
-        let confirmed = self.table.subscribed(channel, now);
+        let confirmed = self.table.subscribed(id, channel, now);
+        let comes_by = *self.comes_by.entry(channel.clone()).or_insert(socket);
+        assert_eq!(confirmed == Confirmed::Twice, comes_by != socket);
+        if confirmed == Confirmed::Twice {
+            self.end_at(socket, channel);
+            // It is confirmed, and hears it by the other one.
+            let hearing = registers.and_then(|id| self.hearing.get_mut(&id));
+            if let Some(hearing) = hearing.filter(|hearing| **hearing == Hearing::NotYet) {
+                *hearing = Hearing::Yes;
+            }
+            return;
+        }
         if confirmed == Confirmed::Differs {
             self.tell(channel, None);
         }
@@ -331,7 +412,7 @@ impl World {
                 let is_told = missed.listeners.iter().any(|(other, _)| *other == id);
                 is_told.then_some(&missed.gap)
             }
-            Confirmed::AsWanted | Confirmed::Differs => None,
+            Confirmed::AsWanted | Confirmed::Differs | Confirmed::Twice => None,
         };
         for (Owned { id, .. }, _) in self.listeners.iter().filter(|(_, other)| other == channel) {
             match self.hearing[id] {
@@ -352,34 +433,101 @@ impl World {
         }
     }
 
-    fn refuse(&mut self) {
-        if self.is_connected && self.restored.pop_front().is_some() {
+    /// Has a channel that comes, or is to come, by another socket end at this one.
+    fn end_at(&mut self, socket: usize, channel: &Channel) {
+        let it = &mut self.sockets[socket];
+        if it.is_connected {
+            it.outbox.push_back(Told {
+                channel: channel.clone(),
+                step: None,
+                registers: None,
+                leaves: None,
+            });
+        } else {
+            self.table.stayed(it.id, channel);
+        }
+    }
+
+    fn refuse(&mut self, socket: usize) {
+        let it = &mut self.sockets[socket];
+        if !it.is_connected || it.restored.pop_front().is_some() {
             return;
         }
-        if self.is_connected
-            && self
-                .outbox
-                .front()
-                .is_some_and(|told| told.step != Step::Unsubscribe)
-            && let Some(told) = self.outbox.pop_front()
-        {
-            self.answers.push((told, Answer::No));
+        if let Some(told) = self.next_subscription(socket) {
+            self.answers.push((told, socket, Answer::No));
         }
+    }
+
+    /// Whoever waits for it goes on at the other server.
+    fn redirect(&mut self, socket: usize) {
+        let it = &self.sockets[socket];
+        let next = it.outbox.front();
+        let is_elsewhere = next.is_some_and(|next| self.places[&next.channel] != socket);
+        if is_elsewhere
+            && it.is_connected
+            && it.restored.is_empty()
+            && let Some(told) = self.next_subscription(socket)
+        {
+            let place = self.places[&told.channel];
+            self.sockets[place].outbox.push_back(told);
+        }
+    }
+
+    /// What a server is told next, if it is to subscribe.
+    fn next_subscription(&mut self, socket: usize) -> Option<Told> {
+        let outbox = &mut self.sockets[socket].outbox;
+        match outbox.front()?.step? {
+            (Step::Unsubscribe, _) => None,
+            (Step::Subscribe | Step::Mark, _) => outbox.pop_front(),
+        }
+    }
+
+    fn rearrange(&mut self) -> bool {
+        let number_of = |id| self.sockets.iter().position(|socket| socket.id == id);
+        let is_right = |channel: &Channel, at: Option<SocketId>| match at {
+            Some(id) => number_of(id) == Some(self.places[channel]),
+            // It will be restored.
+            None => !self.sockets[self.places[channel]].is_connected,
+        };
+        let (mut wanted, mut misplaced) = (Vec::new(), Vec::new());
+        for kind in [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard] {
+            let (settled, moved) = self.table.rearrange(kind, is_right);
+            wanted.extend(settled);
+            let moved = moved.into_iter();
+            misplaced.extend(moved.filter_map(|(channel, id)| Some((channel, number_of(id)?))));
+        }
+        let is_done = wanted.is_empty() && misplaced.is_empty();
+        for channel in wanted {
+            self.tell(&channel, None);
+        }
+        for (channel, socket) in misplaced {
+            self.end_at(socket, &channel);
+        }
+        is_done
     }
 
     fn settle(&mut self, index: usize) {
         if index >= self.answers.len() {
             return;
         }
-        let (told, answer) = self.answers.remove(index);
-        let differs = self.table.settle(&told.channel, told.number);
+        let (told, socket, answer) = self.answers.remove(index);
+        let Some((_, number)) = told.step else {
+            if answer != Answer::Done {
+                // As the connection does with one that does not answer.
+                self.disconnect(socket, 0);
+                self.table.stayed(self.sockets[socket].id, &told.channel);
+            }
+            return;
+        };
+        let differs = self.table.settle(&told.channel, number);
         // A registration that failed is taken back.
         if let Some(id) = told.registers
             && answer != Answer::Done
         {
             self.unregister(id);
         }
-        if differs && answer == Answer::GivenUp {
+        // What is missing after a loss is restored, and what is refused is not asked for again.
+        if differs == Some(Differs::Unwanted) || differs.is_some() && answer != Answer::No {
             self.tell(&told.channel, None);
         }
         if let Some(client) = told.leaves {
@@ -391,43 +539,59 @@ impl World {
         }
     }
 
-    fn disconnect(&mut self, sent: usize) {
-        if !self.is_connected {
+    fn disconnect(&mut self, socket: usize, sent: usize) {
+        let it = &mut self.sockets[socket];
+        if !it.is_connected {
             return;
         }
-        self.is_connected = false;
-        self.server.clear();
-        self.restored.clear();
-        for told in self.outbox.drain(..sent.min(self.outbox.len())) {
-            self.answers.push((told, Answer::No));
+        it.is_connected = false;
+        it.server.clear();
+        it.restored.clear();
+        let id = it.id;
+        for told in it.outbox.drain(..sent.min(it.outbox.len())) {
+            self.answers.push((told, socket, Answer::No));
         }
         let now = self.now();
-        self.table.disconnected(now);
-        self.lose(now, |_| true);
+        self.table.disconnected(id, now);
+        let lost = self.comes_by.extract_if(|_, by| *by == socket);
+        let lost: HashSet<_> = lost.map(|(channel, _)| channel).collect();
+        let places = self.places.clone();
+        let nowhere = |channel: &Channel| !self.comes_by.contains_key(channel);
+        let nowhere: HashSet<_> = places.into_keys().filter(nowhere).collect();
+        self.lose(
+            now,
+            |channel| lost.contains(channel),
+            |channel| nowhere.contains(channel),
+        );
     }
 
-    fn lose(&mut self, now: SystemTime, is_lost: impl Fn(&Channel) -> bool) {
+    /// Those who listen to what is lost have missed something; those who leave what comes by no socket have heard all.
+    fn lose(
+        &mut self,
+        now: SystemTime,
+        is_lost: impl Fn(&Channel) -> bool,
+        is_nowhere: impl Fn(&Channel) -> bool,
+    ) {
         for (Owned { id, .. }, channel) in &self.listeners {
-            if is_lost(channel) {
-                let after = match self.hearing[id] {
-                    Hearing::Yes => Hearing::LostAt(now),
-                    // All that was sent has come.
-                    Hearing::Leaving => Hearing::Left,
-                    other => other,
-                };
-                self.hearing.insert(*id, after);
-            }
+            let after = match self.hearing[id] {
+                Hearing::Yes if is_lost(channel) => Hearing::LostAt(now),
+                Hearing::Leaving if is_nowhere(channel) => Hearing::Left,
+                other => other,
+            };
+            self.hearing.insert(*id, after);
         }
     }
 
     /// Before anything that waits the next connection is told of what is wanted.
-    fn reconnect(&mut self) {
-        if self.is_connected {
+    fn reconnect(&mut self, socket: usize) {
+        let it = &mut self.sockets[socket];
+        if it.is_connected {
             return;
         }
-        self.is_connected = true;
-        self.restored.clear();
-        self.restored.extend(self.table.reconnected());
+        it.is_connected = true;
+        let belongs = |channel: &Channel| self.places[channel] == socket;
+        let restored = self.table.reconnected(it.id, belongs);
+        it.restored = restored.into();
     }
 
     /// What was refused is wanted still.
@@ -435,58 +599,93 @@ impl World {
         let mut told = false;
         for (listener, channel) in self.listeners.clone() {
             let has_left = matches!(self.hearing[&listener.id], Hearing::Leaving | Hearing::Left);
-            if !has_left && !self.server.contains(&channel) {
+            if !has_left && !self.comes_by.contains_key(&channel) {
                 told |= self.tell(&channel, None);
             }
         }
         told
     }
 
-    fn end(&mut self, channel: &Channel) {
-        if self.is_connected && self.server.contains(channel) {
-            self.server.remove(channel);
-            let now = self.now();
-            self.lose(now, |other| other == channel);
-            if self.table.ended(channel, now) {
-                self.tell(channel, None);
-            }
+    fn end(&mut self, socket: usize, channel: &Channel) {
+        let it = &self.sockets[socket];
+        if it.is_connected && it.server.contains(channel) {
+            self.lose_at(socket, channel, SubscriptionTable::ended);
         }
     }
 
-    fn unsubscribe(&mut self, channel: &Channel) {
-        self.server.remove(channel);
+    /// The subscription of `socket` to `channel` has ended, as `note` tells.
+    fn lose_at(
+        &mut self,
+        socket: usize,
+        channel: &Channel,
+        note: fn(&mut SubscriptionTable<Owned>, SocketId, &Channel, SystemTime) -> bool,
+    ) {
+        let it = &mut self.sockets[socket];
+        it.server.remove(channel);
+        let id = it.id;
         let now = self.now();
-        self.lose(now, |other| other == channel);
-        if self.table.unsubscribed(channel, now) {
+        if self.comes_by.get(channel).is_none_or(|by| *by == socket) {
+            self.comes_by.remove(channel);
+            let is_it = |other: &Channel| other == channel;
+            self.lose(now, is_it, is_it);
+        }
+        if note(&mut self.table, id, channel, now) {
             self.tell(channel, None);
         }
     }
 
     /// Everything that is on its way arrives, and what was not restored is tried again.
     fn calm_down(&mut self) {
-        self.reconnect();
         loop {
-            while !self.outbox.is_empty() || !self.restored.is_empty() {
-                self.obey();
+            for socket in 0..self.sockets.len() {
+                self.reconnect(socket);
+                while self.is_busy(socket) {
+                    self.obey(socket);
+                }
             }
             while !self.answers.is_empty() {
                 self.settle(0);
             }
-            if self.outbox.is_empty() && !self.retry() {
+            let mut sockets = 0..self.sockets.len();
+            let is_calm = sockets.all(|it| self.sockets[it].is_connected && !self.is_busy(it));
+            if is_calm && self.rearrange() && !self.retry() {
                 return;
             }
         }
     }
+
+    fn is_busy(&self, socket: usize) -> bool {
+        let it = &self.sockets[socket];
+        !it.outbox.is_empty() || !it.restored.is_empty()
+    }
+
+    /// What each server is subscribed to.
+    fn on_servers(&self) -> HashSet<(usize, Channel)> {
+        let sockets = self.sockets.iter().enumerate();
+        let servers = sockets.flat_map(|(socket, it)| it.server.iter().map(move |it| (socket, it)));
+        servers
+            .map(|(socket, channel)| (socket, channel.clone()))
+            .collect()
+    }
+}
+
+/// How many sockets there are, and what happens.
+fn story() -> impl Strategy<Value = (usize, Vec<Happening>)> {
+    let sockets = prop_oneof![1 => Just(1_usize), 2 => 2..=3_usize];
+    sockets.prop_flat_map(|sockets| {
+        let happenings = prop::collection::vec(happening(sockets), 0..60);
+        (Just(sockets), happenings)
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
 
     #[test]
-    fn the_server_ends_with_what_is_wanted_and_nobody_misses_anything_unknowingly(
-        happenings in prop::collection::vec(happening(), 0..60),
+    fn the_servers_end_with_what_is_wanted_and_nobody_misses_anything_unknowingly(
+        (sockets, happenings) in story(),
     ) {
-        let mut world = World::new();
+        let mut world = World::new(sockets);
         for happening in happenings {
             world.happen(happening);
             world.check_delivery();
@@ -495,8 +694,10 @@ proptest! {
         world.check_delivery();
         let staying = world.listeners.iter();
         let staying = staying.filter(|(listener, _)| world.hearing[&listener.id] != Hearing::Left);
-        let wanted: HashSet<_> = staying.map(|(_, channel)| channel.clone()).collect();
-        prop_assert_eq!(&world.server, &wanted);
+        let wanted: HashSet<_> = staying
+            .map(|(_, channel)| (world.places[channel], channel.clone()))
+            .collect();
+        prop_assert_eq!(world.on_servers(), wanted);
         let ends = [Hearing::Yes, Hearing::Left, Hearing::Again];
         prop_assert!(world.hearing.values().all(|hearing| ends.contains(hearing)));
         for (_, channel) in world.listeners.clone() {
@@ -506,7 +707,7 @@ proptest! {
             world.unregister(listener.id);
         }
         world.calm_down();
-        prop_assert!(world.server.is_empty());
+        prop_assert!(world.on_servers().is_empty());
         prop_assert!(world.table.is_empty());
     }
 }

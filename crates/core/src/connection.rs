@@ -52,7 +52,7 @@ use crate::{
 };
 use learning::learn_commands;
 use link::{Link, Sockets, all, value};
-use subscription::Subscription;
+use subscription::{Change, Subscription};
 use ticket::Ticket;
 use wire::Wire;
 
@@ -340,7 +340,7 @@ impl Connection {
         socket: Option<SocketId>,
         channel: &Channel,
     ) -> Result<Confirmation> {
-        self.begin(socket, channel, false)
+        self.begin(socket, channel, Change::Begins)
     }
 
     /// Leaves the end of a subscription to `channel` to be sent where the channel belongs, after all that was left there
@@ -363,7 +363,7 @@ impl Connection {
         socket: Option<SocketId>,
         channel: &Channel,
     ) -> Result<Confirmation> {
-        self.begin(socket, channel, true)
+        self.begin(socket, channel, Change::Ends)
     }
 
     /// As [`begin_unsubscribe_by`](Self::begin_unsubscribe_by), because `channel` belongs elsewhere in the cluster. A
@@ -373,7 +373,7 @@ impl Connection {
     ///
     /// As that.
     pub fn begin_move_from(&self, socket: SocketId, channel: &Channel) -> Result<Confirmation> {
-        self.begin(Some(socket), channel, true)
+        self.begin(Some(socket), channel, Change::Leaves)
     }
 
     /// Whether there is no connection at this moment by which `channel` would come, and so no subscription; by `socket`,
@@ -423,22 +423,19 @@ impl Connection {
         &self,
         socket: Option<SocketId>,
         channel: &Channel,
-        ends: bool,
+        change: Change,
     ) -> Result<Confirmation> {
-        let channel = channel.clone();
-        let subscription = Subscription { channel, ends };
+        let subscription = Subscription::new(channel, change);
         let command = subscription.command();
         let allowed = match self.context.guard() {
-            Some(guard) => guard.check_subscription(command, &subscription.channel),
+            Some(guard) => guard.check_subscription(command, channel),
             None => Ok(()),
         };
-        let left = allowed.and_then(|()| self.context.admit());
-        let left =
-            left.and_then(|in_flight| self.link.subscription(socket, subscription, in_flight));
+        let left = allowed.and_then(|()| self.link.subscribe(&self.context, socket, subscription));
         match left {
-            Ok(ticket) => {
+            Ok(awaited) => {
                 let context = Arc::clone(&self.context);
-                Ok(Confirmation::new(ticket, command, context))
+                Ok(Confirmation::new(awaited, command, context))
             }
             Err(error) => Err(self.name(error, command)),
         }

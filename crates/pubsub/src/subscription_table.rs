@@ -241,7 +241,7 @@ impl<L: OfClient> SubscriptionTable<L> {
         if entry.pending.is_some_and(|(_, number)| number == step) {
             entry.pending = None;
         }
-        let differs = entry.differs().then(|| match entry.at {
+        let differs = entry.differs().then_some(match entry.at {
             Some(_) => Differs::Unwanted,
             None => Differs::Missing,
         });
@@ -258,10 +258,6 @@ impl<L: OfClient> SubscriptionTable<L> {
     ) -> Confirmed<L> {
         // It may be gone: the step waited to be sent, or was given up, and the last listener has left.
         let entry = self.entry_or_new(channel);
-        if socket != SocketId::FIRST && matches!(entry.pending, Some((Step::Subscribe, _))) {
-            // It may be that one. What ends now, by whatever socket, is missed by whoever waited for it.
-            entry.pending = None;
-        }
         if !entry.may_be_at(socket) {
             return Confirmed::Twice;
         }
@@ -287,8 +283,9 @@ impl<L: OfClient> SubscriptionTable<L> {
         channel: &Channel,
         now: SystemTime,
     ) -> bool {
-        if let Some(entry) = self.entry(channel)
-            && entry.at == Some(socket)
+        // Where channels move between sockets, the step that is on its way may have been confirmed by another one.
+        let is_only = socket == SocketId::FIRST;
+        if let Some(entry) = self.entry(channel).filter(|_| is_only)
             && matches!(entry.pending, Some((Step::Subscribe, _)))
         {
             // Whoever listens came after the last one had left, and was not confirmed yet.
@@ -337,7 +334,12 @@ impl<L: OfClient> SubscriptionTable<L> {
         belongs: impl Fn(&Channel) -> bool,
     ) -> Vec<Channel> {
         let entries = self.channels.values().flat_map(HashMap::values);
-        let wanted = entries.filter(|entry| entry.is_wanted() && entry.at.is_none());
+        let is_only = socket == SocketId::FIRST;
+        // By others, who waits for an answer to his own has it wherever the channel belongs.
+        let wanted = entries.filter(|entry| {
+            let is_missing = entry.is_wanted() && entry.at.is_none();
+            is_missing && (is_only || entry.pending.is_none())
+        });
         let wanted = wanted.map(|entry| &entry.channel);
         let wanted: Vec<_> = wanted.filter(|channel| belongs(channel)).cloned().collect();
         if !wanted.is_empty() {

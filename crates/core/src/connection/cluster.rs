@@ -9,18 +9,30 @@ mod nodes;
 mod opening;
 mod pipeline;
 mod request;
+mod roaming;
+mod seeking;
+mod shard_sink;
+mod shard_subscriber;
+mod subscribers;
+mod subscribing;
 mod tries;
 
 use std::sync::{Arc, OnceLock};
 
 use redis::ProtocolVersion;
 
+use super::PushSink;
+use super::wire::Wire;
 use crate::namespace::CommandTable;
 use crate::{ClientContext, Waiting};
 use nodes::Nodes;
+use subscribers::Subscribers;
 
 pub(super) use call::Caller;
 pub(super) use map::ClusterMap;
+pub(super) use roaming::Roaming;
+pub(super) use seeking::Seeking;
+pub(super) use subscribing::Placed;
 
 /// The nodes of a cluster, for one client.
 #[derive(Clone)]
@@ -32,16 +44,20 @@ struct Inner {
     nodes: Nodes,
     /// What the servers say of their commands, of which the place of the keys is needed.
     table: OnceLock<Arc<CommandTable>>,
+    /// `None` if the client does not listen.
+    subscribers: Option<Arc<Subscribers>>,
 }
 
 impl Cluster {
-    fn new(context: &Arc<ClientContext>) -> Self {
+    fn new(context: &Arc<ClientContext>, sink: Option<Arc<dyn PushSink>>) -> Self {
         let map = ClusterMap::of(context.uri());
+        let subscribers = sink.map(|sink| Subscribers::start(context, &map, sink));
         Self(Arc::new(Inner {
             context: Arc::clone(context),
             nodes: Nodes::new(context, &map),
             map,
             table: OnceLock::new(),
+            subscribers,
         }))
     }
 
@@ -71,16 +87,23 @@ impl Cluster {
     /// What waits to be sent, to all nodes.
     pub(super) fn waiting(&self) -> Waiting {
         let mut waiting = Waiting::default();
-        for node in self.0.nodes.all() {
-            waiting.add(node.wire().outbox().waiting());
+        for wire in self.wires() {
+            waiting.add(wire.outbox().waiting());
         }
         waiting
     }
 
     /// Fails the requests of clients that were closed and wait no more.
     pub(super) async fn cut(&self) {
-        for node in self.0.nodes.all() {
-            node.wire().cut().await;
+        for wire in self.wires() {
+            wire.cut().await;
         }
+    }
+
+    fn wires(&self) -> Vec<Arc<Wire>> {
+        let nodes = self.0.nodes.all();
+        let mut wires: Vec<_> = nodes.iter().map(|node| Arc::clone(node.wire())).collect();
+        wires.extend(self.0.subscribers.iter().flat_map(|it| it.wires()));
+        wires
     }
 }

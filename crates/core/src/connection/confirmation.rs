@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::cluster::{Placed, Seeking};
 use super::link::one;
 use super::ticket::Ticket;
 use super::wire::Wire;
@@ -10,19 +11,42 @@ use crate::{ClientContext, Error, Result};
 
 /// A SUBSCRIBE or UNSUBSCRIBE on its way. Dropped before it is sent, it is withdrawn.
 pub struct Confirmation {
-    ticket: Ticket<Arc<Wire>>,
+    awaited: Awaited,
     command: &'static str,
     context: Arc<ClientContext>,
 }
 
+/// Where the answer comes from.
+pub(super) enum Awaited {
+    Server(Ticket<Arc<Wire>>),
+    /// Of a cluster, and perhaps of one after the other.
+    Node(Box<(Seeking, Option<Placed>)>),
+}
+
+impl Awaited {
+    async fn received(self) -> Result<()> {
+        match self {
+            Self::Server(ticket) => {
+                one(ticket.await?)?.extract_error()?;
+                Ok(())
+            }
+            // Boxed, because it is large and most have none.
+            Self::Node(node) => {
+                let (seeking, placed) = *node;
+                Box::pin(seeking.confirmed(placed)).await
+            }
+        }
+    }
+}
+
 impl Confirmation {
     pub(super) fn new(
-        ticket: Ticket<Arc<Wire>>,
+        awaited: Awaited,
         command: &'static str,
         context: Arc<ClientContext>,
     ) -> Self {
         Self {
-            ticket,
+            awaited,
             command,
             context,
         }
@@ -35,11 +59,7 @@ impl Confirmation {
     /// [`ErrorKind::Server`](crate::ErrorKind::Server) if the server refuses; otherwise as
     /// [`Connection::request_async`](crate::Connection::request_async).
     pub async fn received(self) -> Result<()> {
-        let confirm = async {
-            one(self.ticket.await?)?.extract_error()?;
-            Ok(())
-        };
-        confirm.await.map_err(|error: Error| {
+        self.awaited.received().await.map_err(|error: Error| {
             self.context.note_failure(&error);
             let error = error.with_command(self.command);
             error.with_client(self.context.client_id())

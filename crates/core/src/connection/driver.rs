@@ -23,7 +23,7 @@ use super::outbox::Outbox;
 use super::request::Request;
 use super::sentinel::{Following, Moved};
 use super::socket::Socket;
-use super::subscription::Subscription;
+use super::subscription::{Change, Subscription};
 use crate::resp::Decoder;
 use crate::{Channel, Error, Result};
 
@@ -57,7 +57,7 @@ pub(super) struct Driver {
     /// `None`: a silent peer is never asked.
     heartbeat: Option<Heartbeat>,
     last_heard: Instant,
-    /// `None` unless sentinels named the server.
+    /// `None` unless something else than the URI named the server.
     following: Option<Box<Following>>,
     /// What callers found who took a turn, for the task.
     end: Option<End>,
@@ -108,10 +108,7 @@ impl Driver {
     /// Subscribes to `channels` before anything else is sent.
     pub(super) fn restore(&mut self, channels: Vec<Channel>) {
         for channel in channels {
-            let subscription = Subscription {
-                channel,
-                ends: false,
-            };
+            let subscription = Subscription::new(&channel, Change::Begins);
             let before = self.writing.len();
             subscription.cmd().write_packed_command(&mut self.writing);
             let size = self.writing.len() - before;

@@ -2,6 +2,7 @@
 
 use redis::{ProtocolVersion, Value};
 
+use super::cluster::Roaming;
 use super::connect::Peer;
 use super::dialogue::Dialogue;
 use super::endpoint::Endpoint;
@@ -22,7 +23,7 @@ pub(super) struct Greeted {
     pub(super) protocol: ProtocolVersion,
     /// How it hears that others are to log in.
     pub(super) announcements: Option<Announcements>,
-    /// What ends it when the sentinels have another master, if it was they who named the server.
+    /// What ends it when another server is to be connected to, if something else than the URI named this one.
     pub(super) following: Option<Box<Following>>,
 }
 
@@ -37,6 +38,10 @@ pub(super) async fn greet(
         Target::OfUri => None,
         Target::Node { endpoint, .. } => Some(endpoint.clone()),
         Target::AnyNode(map) => map.any_node(),
+        Target::Roaming(roaming) => {
+            // Boxed, because it is large and most have none.
+            return Box::pin(greet_roaming(roaming, context, protocol, progress)).await;
+        }
     };
     if let Some(endpoint) = endpoint {
         return greet_at(endpoint, None, context, protocol, progress).await;
@@ -53,6 +58,19 @@ pub(super) async fn greet(
         greet_at(endpoint, Some(found), context, protocol, progress).await
     })
     .await
+}
+
+async fn greet_roaming(
+    roaming: &Roaming,
+    context: &ClientContext,
+    protocol: Protocol,
+    progress: &Progress,
+) -> Result<Greeted> {
+    let address = roaming.choose().ok_or_else(|| context.closed_error())?;
+    let endpoint = Endpoint::from(&address);
+    let mut greeted = greet_at(endpoint, None, context, protocol, progress).await?;
+    greeted.following = Some(Box::new(roaming.follow(address)));
+    Ok(greeted)
 }
 
 async fn greet_at(

@@ -7,6 +7,7 @@ use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, Value};
 
 use super::aborted_transaction::aborted_transaction;
 use super::cluster::Cluster;
+use super::confirmation::Awaited;
 use super::handshake::greet;
 use super::progress::Progress;
 use super::reply::Reply;
@@ -34,7 +35,9 @@ impl Link {
     ) -> Result<Self> {
         if context.uri().topology() == RedisTopology::Cluster {
             // Boxed, because it is large and most have none.
-            return Ok(Self::Cluster(Box::pin(Cluster::open(&context)).await?));
+            return Ok(Self::Cluster(
+                Box::pin(Cluster::open(&context, sink)).await?,
+            ));
         }
         Ok(Self::Server(Sockets::open(context, sink).await?))
     }
@@ -62,27 +65,27 @@ impl Link {
         }
     }
 
-    /// Whether there is no connection at this moment by which the channel would come; by the socket, if that is subscribed to
-    /// it.
-    pub(super) fn is_subscription_lost(&self, _: Option<SocketId>, _: &Channel) -> bool {
+    /// Whether there is no connection at this moment by which `channel` would come; by `socket`, if that is subscribed to it.
+    pub(super) fn is_subscription_lost(&self, socket: Option<SocketId>, channel: &Channel) -> bool {
         match self {
             Self::Server(sockets) => sockets.subscriptions_are_lost(),
-            Self::Cluster(_) => false,
+            Self::Cluster(cluster) => cluster.is_subscription_lost(socket, channel),
         }
     }
 
-    pub(super) fn subscription(
+    /// Leaves `subscription` for the client of `context`; by `socket`, if that is subscribed to the channel.
+    pub(super) fn subscribe(
         &self,
-        _: Option<SocketId>,
+        context: &Arc<ClientContext>,
+        socket: Option<SocketId>,
         subscription: Subscription,
-        in_flight: InFlight,
-    ) -> Result<Ticket<Arc<Wire>>> {
+    ) -> Result<Awaited> {
         match self {
-            Self::Server(sockets) => sockets.subscription(subscription, in_flight),
-            Self::Cluster(_) => Err(Error::new(
-                ErrorKind::Unsupported,
-                "a cluster's client does not subscribe yet",
-            )),
+            Self::Server(sockets) => {
+                let ticket = sockets.subscription(subscription, context.admit()?)?;
+                Ok(Awaited::Server(ticket))
+            }
+            Self::Cluster(cluster) => cluster.subscribe(context, socket, subscription),
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::PushSink;
 use super::reply::Expected;
 use super::request::Request;
-use super::subscription::is_confirmation;
+use super::subscription::{Change, is_confirmation};
 use crate::{Error, ErrorKind, Result};
 
 /// How pushes are told from replies.
@@ -187,13 +187,16 @@ impl Multiplexer {
     /// Takes the confirmation of a subscription or its end.
     fn confirm(&mut self, push: PushInfo) -> Result<bool> {
         let due = self.requests.front().filter(|_| !self.is_idle());
+        let due = due.filter(|request| !request.has_begun());
         let due = due.and_then(Request::subscription);
         match due {
             Some(subscription) if subscription.is_confirmed_by(&push) => {
-                match &self.sink {
-                    Some(sink) if subscription.ends => sink.unsubscribed(&subscription.channel),
-                    Some(sink) => sink.subscribed(&subscription.channel),
-                    None => {}
+                match (&self.sink, subscription.change) {
+                    (Some(sink), Change::Begins) => sink.subscribed(&subscription.channel),
+                    (Some(sink), Change::Ends) => sink.unsubscribed(&subscription.channel),
+                    // As if the server had done it by itself.
+                    (Some(_), Change::Leaves) => self.pass_on(push.clone()),
+                    (None, _) => {}
                 }
                 self.tell_restored(Ok(()));
                 let PushInfo { kind, data } = push;
@@ -215,6 +218,7 @@ impl Multiplexer {
     /// Takes notice of a reply that is no confirmation, if one is due.
     fn refuse_subscription(&self, value: &Value) -> Result<()> {
         let due = self.requests.front().filter(|_| !self.is_idle());
+        let due = due.filter(|request| request.expected() != Expected::Ending);
         let Some(subscription) = due.and_then(Request::subscription) else {
             return Ok(());
         };

@@ -157,6 +157,26 @@ impl Outbox {
         })
     }
 
+    /// Leaves the end of a shard channel in a cluster.
+    pub(super) fn put_ending(
+        &self,
+        subscription: Subscription,
+        in_flight: InFlight,
+    ) -> Result<Left> {
+        let cmd = subscription.cmd();
+        let kind = RequestKind {
+            expected: Expected::Ending,
+            subscription: Some(Box::new(subscription)),
+            in_flight,
+            is_unattended: false,
+            is_replayed: false,
+        };
+        self.leave(kind, Leading::Never, |bytes| {
+            cmd.write_packed_command(bytes);
+            redis::cmd("PING").write_packed_command(bytes);
+        })
+    }
+
     /// Leaves a login of our own.
     pub(super) fn put_login(&self, cmd: &Cmd, in_flight: InFlight) -> Result<Left> {
         let kind = RequestKind {

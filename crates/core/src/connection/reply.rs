@@ -1,6 +1,6 @@
 //! What a request waits for, and how its replies are put together.
 
-use redis::{ServerError, Value};
+use redis::{ServerError, ServerErrorKind, Value};
 
 /// How many replies a request gets, and which of them count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub(super) enum Expected {
     Transaction(usize),
     /// The confirmation of one subscription or its end, which comes as a push.
     Confirmation,
+    /// That of the end of a shard channel in a cluster, and the reply to a PING behind it. When the slot moves, the server
+    /// ends the subscription by itself, with a push that looks the same, and refuses to do so once more.
+    Ending,
     /// One reply to a question of our own.
     SignOfLife,
     /// One reply to a login of our own.
@@ -23,7 +26,7 @@ impl Expected {
     /// How many commands of a caller that is.
     pub(super) fn commands(self) -> usize {
         match self {
-            Self::One | Self::Confirmation | Self::SignOfLife | Self::Login => 1,
+            Self::One | Self::Confirmation | Self::Ending | Self::SignOfLife | Self::Login => 1,
             Self::Each(commands) | Self::Transaction(commands) => commands,
         }
     }
@@ -54,6 +57,18 @@ fn errors(replies: &[Value]) -> usize {
     replies.iter().filter(|reply| is_error(reply)).count()
 }
 
+/// Whether a node says that it does not have, or not serve, a slot.
+fn is_moved(reply: &Value) -> bool {
+    let kind = match reply {
+        Value::ServerError(error) => error.kind(),
+        _ => None,
+    };
+    matches!(
+        kind,
+        Some(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::ClusterDown)
+    )
+}
+
 fn is_error(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(_))
 }
@@ -71,6 +86,7 @@ pub(super) struct Collector {
 enum Commands {
     Each(usize),
     Transaction(usize),
+    Ending,
 }
 
 impl Collector {
@@ -82,6 +98,7 @@ impl Collector {
             }
             Expected::Each(count) => (Commands::Each(count), count),
             Expected::Transaction(count) => (Commands::Transaction(count), 0),
+            Expected::Ending => (Commands::Ending, 1),
         };
         Some(Box::new(Self {
             commands,
@@ -101,7 +118,24 @@ impl Collector {
                 (self.seen == count).then(|| Reply::Each(std::mem::take(&mut self.values)))
             }
             Commands::Transaction(count) => self.take_in_transaction(index, count, value),
+            Commands::Ending => self.take_ending(value),
         }
+    }
+
+    /// Whether it has a reply already.
+    pub(super) fn has_begun(&self) -> bool {
+        self.seen > 0
+    }
+
+    fn take_ending(&mut self, value: Value) -> Option<Reply> {
+        let refuses_again = is_moved(&value) && matches!(self.values[..], [Value::Push { .. }]);
+        match self.values.pop() {
+            // The refusal of what had ended before.
+            Some(ended) if refuses_again => self.values.push(ended),
+            Some(answer) => return Some(Reply::One(answer)),
+            None => self.values.push(value),
+        }
+        None
     }
 
     fn take_in_transaction(&mut self, index: usize, count: usize, value: Value) -> Option<Reply> {
@@ -191,6 +225,26 @@ mod tests {
         let each = Reply::Each(vec![Value::Okay, error("ERR no")]);
         assert_eq!(each.errors(Expected::Each(2)), 1);
         assert_eq!((transaction.commands(), Expected::One.commands()), (3, 1));
+    }
+
+    #[test]
+    fn the_end_of_a_shard_channel_is_told_from_the_one_that_the_server_made() {
+        let ended = || Value::Push {
+            kind: redis::PushKind::SUnsubscribe,
+            data: vec![Value::BulkString(b"c".to_vec()), Value::Int(0)],
+        };
+        let pong = || Value::SimpleString("PONG".to_owned());
+        let moved = || error("MOVED 7365 127.0.0.1:7001");
+        for replies in [
+            vec![ended(), pong()],
+            // The server's own came first.
+            vec![ended(), moved(), pong()],
+            vec![ended(), error("NOPERM no PING for you")],
+        ] {
+            assert!(matches!(collect(Expected::Ending, replies), Reply::One(it) if it == ended()));
+        }
+        let refused = collect(Expected::Ending, vec![moved(), pong()]);
+        assert!(matches!(refused, Reply::One(it) if it == moved()));
     }
 
     #[test]

@@ -123,6 +123,12 @@ impl Request {
         self.expected
     }
 
+    /// Whether it has one of several replies already.
+    pub(super) fn has_begun(&self) -> bool {
+        let collector = self.collector.as_ref();
+        collector.is_some_and(|collector| collector.has_begun())
+    }
+
     /// What it changes of the connection's subscriptions, if it does.
     pub(super) fn subscription(&self) -> Option<&Subscription> {
         self.subscription.as_deref()

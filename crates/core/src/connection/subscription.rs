@@ -8,13 +8,34 @@ use crate::{Channel, ChannelKind};
 #[derive(Clone, Debug)]
 pub(super) struct Subscription {
     pub(super) channel: Channel,
-    /// Whether it is to end.
-    pub(super) ends: bool,
+    pub(super) change: Change,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Begins,
+    /// Nobody listens any more.
+    Ends,
+    /// The channel comes by another socket, or is to.
+    Leaves,
 }
 
 impl Subscription {
+    pub(super) fn new(channel: &Channel, change: Change) -> Self {
+        let channel = channel.clone();
+        Self { channel, change }
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        self.change != Change::Begins
+    }
+
+    pub(super) fn is_of_shard(&self) -> bool {
+        self.channel.kind() == ChannelKind::Shard
+    }
+
     pub(super) fn command(&self) -> &'static str {
-        match (self.channel.kind(), self.ends) {
+        match (self.channel.kind(), self.ends()) {
             (ChannelKind::Plain, false) => "SUBSCRIBE",
             (ChannelKind::Plain, true) => "UNSUBSCRIBE",
             (ChannelKind::Pattern, false) => "PSUBSCRIBE",
@@ -32,7 +53,7 @@ impl Subscription {
 
     /// Whether `push` is the server's word that this is done.
     pub(super) fn is_confirmed_by(&self, push: &PushInfo) -> bool {
-        let kind = match (self.channel.kind(), self.ends) {
+        let kind = match (self.channel.kind(), self.ends()) {
             (ChannelKind::Plain, false) => PushKind::Subscribe,
             (ChannelKind::Plain, true) => PushKind::Unsubscribe,
             (ChannelKind::Pattern, false) => PushKind::PSubscribe,

@@ -19,7 +19,7 @@ use super::login::renew;
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
-use super::sentinel::Switches;
+use super::sentinel::{Following, Moved, Switches};
 use super::target::Target;
 use super::wire::Wire;
 use crate::credentials::Announcements;
@@ -55,23 +55,39 @@ impl Supervisor {
 
     /// Starts the task that serves the returned outbox, and connects once there is a request in it.
     pub(super) fn start_lazily(self) -> Arc<Wire> {
+        self.start_unconnected(First::Lazy)
+    }
+
+    /// Starts the task that serves the returned outbox, connects, and subscribes at once to what the sink says.
+    pub(super) fn start_restoring(self) -> Arc<Wire> {
+        self.start_unconnected(First::Restoring)
+    }
+
+    fn start_unconnected(self, first: First) -> Arc<Wire> {
         let (wire, served) = self.wire();
         let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
         let supervised = Supervised::new(&self);
-        let retired = self.retired.clone();
+        // The sink is to hear of the end, which the driver brings.
+        let retired = self.retired.clone().filter(|_| self.sink.is_none());
         let running = async move {
             let _supervised = supervised;
-            served.outbox.wanted().await;
+            if first == First::Lazy {
+                served.outbox.wanted().await;
+            }
             // Boxed, as every future that connects: it is large, and a client that is connected has none.
             let connecting = Box::pin(self.connect_first(&served.outbox));
-            match connecting.instrument(self.context.span().clone()).await {
-                Ok(mut greeted) => {
+            match self.unless_retired(connecting).await {
+                Some(Ok(mut greeted)) => {
                     let announcements = self.announcements(&mut greeted);
-                    let driver = self.driver(greeted, &served.outbox);
+                    let driver = match first {
+                        First::Lazy => self.driver(greeted, &served.outbox),
+                        First::Restoring => self.restoring_driver(greeted, &served.outbox),
+                    };
                     self.serve(&serving, driver, announcements, served).await;
                 }
-                Err(cause) => self.suspend(served, cause),
+                Some(Err(cause)) => self.suspend(served, cause),
+                None => {}
             }
         };
         drop(match retired {
@@ -137,15 +153,25 @@ impl Supervisor {
             }
             // What moves bytes is not inside the span: it logs nothing, and would enter it each time that it is woken.
             let reconnecting = Box::pin(self.reconnect(&mut backoff, &served.outbox));
-            match reconnecting.instrument(self.context.span().clone()).await {
-                Ok(mut greeted) => {
+            match self.unless_retired(reconnecting).await {
+                Some(Ok(mut greeted)) => {
                     announcements = self.announcements(&mut greeted);
                     // Before anybody hears of the connection: whoever does may use it.
                     driver = self.restoring_driver(greeted, &served.outbox);
                     outage.end();
                 }
-                Err(cause) => return self.suspend(served, cause),
+                Some(Err(cause)) => return self.suspend(served, cause),
+                None => return,
             }
+        }
+    }
+
+    /// Runs what connects, in the client's span; `None` if nobody needs the connection any more.
+    async fn unless_retired<T>(&self, connecting: impl Future<Output = T>) -> Option<T> {
+        let connecting = connecting.instrument(self.context.span().clone());
+        match &self.retired {
+            Some(retired) => retired.run_until_cancelled(connecting).await,
+            None => Some(connecting.await),
         }
     }
 
@@ -162,7 +188,20 @@ impl Supervisor {
         self.context.emit(ClientEvent::ReconnectSuspended { cause });
     }
 
-    fn driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
+    fn driver(&self, mut greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
+        if let (Some(_), Some(retired), Target::Node { endpoint, .. }) =
+            (&self.sink, &self.retired, &self.target)
+        {
+            let retired = retired.clone().cancelled_owned();
+            let reason = async move {
+                retired.await;
+                Moved {
+                    reason: "nobody needs it any more".to_owned(),
+                    since: Instant::now(),
+                }
+            };
+            greeted.following = Some(Box::new(Following::until(endpoint.clone(), reason)));
+        }
         let pushes = Pushes::of(greeted.protocol, self.sink.is_some());
         Driver::new(
             greeted,
@@ -265,6 +304,15 @@ impl Supervisor {
             never = outbox.expire_all() => match never {},
         }
     }
+}
+
+/// What comes of the first connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// It is made once there is a request.
+    Lazy,
+    /// It is made at once, and subscribed as if it were another one.
+    Restoring,
 }
 
 /// Completes when the sentinels have another master, if there are any.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cluster::ClusterMap;
+use super::cluster::{ClusterMap, Roaming};
 use super::endpoint::Endpoint;
 use crate::{ClientContext, RedisTopology};
 
@@ -18,6 +18,8 @@ pub(super) enum Target {
     },
     /// Whichever node of a cluster is there.
     AnyNode(Arc<ClusterMap>),
+    /// The same, for as long as that belongs to the cluster; another one after each loss.
+    Roaming(Arc<Roaming>),
 }
 
 impl Target {
@@ -33,7 +35,7 @@ impl Target {
     pub(super) fn address(&self, context: &ClientContext) -> String {
         match self {
             Self::Node { endpoint, .. } => endpoint.to_string(),
-            Self::OfUri | Self::AnyNode(_) => context.address(),
+            Self::OfUri | Self::AnyNode(_) | Self::Roaming(_) => context.address(),
         }
     }
 
@@ -42,6 +44,7 @@ impl Target {
         match self {
             Self::OfUri => {}
             Self::Node { map, .. } | Self::AnyNode(map) => map.doubt(),
+            Self::Roaming(roaming) => roaming.map().doubt(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use redis::cmd;
 
+use super::super::PushSink;
 use super::super::endpoint::Endpoint;
 use super::super::exclusive::ExclusiveConnection;
 use super::super::link::one;
@@ -20,8 +21,11 @@ use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
 impl Cluster {
     /// Asks the nodes that the URI names, one after the other. With the option `lazy_connect` nothing is asked before
     /// there is a request.
-    pub(in super::super) async fn open(context: &Arc<ClientContext>) -> Result<Self> {
-        let cluster = Self::new(context);
+    pub(in super::super) async fn open(
+        context: &Arc<ClientContext>,
+        sink: Option<Arc<dyn PushSink>>,
+    ) -> Result<Self> {
+        let cluster = Self::new(context, sink);
         if !context.options().lazy_connect() {
             let target = SocketTarget::AnyNode(cluster.map().clone());
             let asking = Box::pin(cluster.ask_seeds());

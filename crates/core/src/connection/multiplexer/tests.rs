@@ -42,12 +42,12 @@ fn add_kind(multiplexer: &mut Multiplexer, kind: RequestKind) -> Verdict {
     reply
 }
 
-fn add_subscription(multiplexer: &mut Multiplexer, channel: Channel, ends: bool) -> Verdict {
+fn add_subscription(multiplexer: &mut Multiplexer, channel: Channel, change: Change) -> Verdict {
     let reply = add_kind(
         multiplexer,
         RequestKind {
             expected: Expected::Confirmation,
-            subscription: Some(Box::new(Subscription { channel, ends })),
+            subscription: Some(Box::new(Subscription { channel, change })),
             in_flight: InFlight::uncounted(Deadline::after(None)),
             is_unattended: false,
             is_replayed: false,
@@ -87,6 +87,10 @@ impl PushSink for Seen {
 
     fn subscribed(&self, channel: &Channel) {
         self.0.lock().push(channel.to_string());
+    }
+
+    fn unsubscribed(&self, channel: &Channel) {
+        self.0.lock().push(format!("the end of {channel}"));
     }
 
     fn restored(&self, channel: &Channel, outcome: Result<()>) {
@@ -167,7 +171,7 @@ fn pushes_are_no_replies() {
 fn a_confirmation_is_the_reply_of_who_waits_for_one() {
     let (mut multiplexer, seen) = with_sink(Pushes::Typed);
     let mut get = add_sent(&mut multiplexer, Expected::One);
-    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), Change::Begins);
     multiplexer.receive(push(PushKind::Message)).unwrap();
     multiplexer.receive(Value::Okay).unwrap();
     multiplexer.receive(push(PushKind::Subscribe)).unwrap();
@@ -179,13 +183,17 @@ fn a_confirmation_is_the_reply_of_who_waits_for_one() {
 
 #[test]
 fn a_confirmation_of_something_else_is_an_error() {
-    for (channel, ends, confirmed) in [
-        (Channel::new("other"), false, PushKind::Subscribe),
-        (Channel::pattern("news"), false, PushKind::Subscribe),
-        (Channel::new("news"), true, PushKind::Subscribe),
+    for (channel, change, confirmed) in [
+        (Channel::new("other"), Change::Begins, PushKind::Subscribe),
+        (
+            Channel::pattern("news"),
+            Change::Begins,
+            PushKind::Subscribe,
+        ),
+        (Channel::new("news"), Change::Ends, PushKind::Subscribe),
     ] {
         let (mut multiplexer, seen) = with_sink(Pushes::Typed);
-        let mut waiter = add_subscription(&mut multiplexer, channel, ends);
+        let mut waiter = add_subscription(&mut multiplexer, channel, change);
         let refused = multiplexer.receive(push(confirmed)).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Protocol);
         assert_eq!(value(&mut waiter), None);
@@ -200,18 +208,81 @@ fn a_confirmation_of_something_else_is_an_error() {
 #[test]
 fn the_end_of_a_shard_subscription_may_come_unasked_and_is_not_taken_for_another() {
     let (mut multiplexer, seen) = with_sink(Pushes::Typed);
-    let mut ending = add_subscription(&mut multiplexer, Channel::shard("other"), true);
+    let mut ending = add_subscription(&mut multiplexer, Channel::shard("other"), Change::Ends);
     multiplexer.receive(push(PushKind::SUnsubscribe)).unwrap();
     assert_eq!(value(&mut ending), None);
     seen.expect(&["SUnsubscribe"]);
 }
 
+#[test]
+fn a_channel_that_leaves_is_told_as_one_that_the_server_ended() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+    let mut leaving = add_subscription(&mut multiplexer, Channel::shard("news"), Change::Leaves);
+    multiplexer.receive(push(PushKind::SUnsubscribe)).unwrap();
+    assert_eq!(value(&mut leaving), Some(push(PushKind::SUnsubscribe)));
+    seen.expect(&["SUnsubscribe"]);
+}
+
+#[test]
+fn who_is_refused_what_the_server_has_ended_by_itself_keeps_replies_and_requests_together() {
+    for pushes in [Pushes::Typed, Pushes::Arrays] {
+        let (mut multiplexer, seen) = with_sink(pushes);
+        let mut ending = add_ending(&mut multiplexer, Channel::shard("news"));
+        let mut get = add_sent(&mut multiplexer, Expected::One);
+        let ended = match pushes {
+            Pushes::Arrays => array("sunsubscribe"),
+            Pushes::Typed | Pushes::None => push(PushKind::SUnsubscribe),
+        };
+        for came in [ended, moved(), pong(pushes)] {
+            assert_eq!(value(&mut ending), None);
+            multiplexer.receive(came).unwrap();
+        }
+        assert_eq!(value(&mut ending), Some(push(PushKind::SUnsubscribe)));
+        multiplexer.receive(Value::Okay).unwrap();
+        assert_eq!(value(&mut get), Some(Value::Okay));
+        seen.expect(&["the end of shard channel \"news\""]);
+    }
+}
+
+#[test]
+fn what_has_moved_before_its_end_is_not_ended_again() {
+    let (mut multiplexer, seen) = with_sink(Pushes::Typed);
+    let mut ending = add_ending(&mut multiplexer, Channel::shard("news"));
+    multiplexer.receive(moved()).unwrap();
+    multiplexer.receive(pong(Pushes::Typed)).unwrap();
+    assert_eq!(value(&mut ending), Some(moved()));
+    seen.expect(&[]);
+}
+
+fn add_ending(multiplexer: &mut Multiplexer, channel: Channel) -> Verdict {
+    let reply = add_kind(
+        multiplexer,
+        RequestKind {
+            expected: Expected::Ending,
+            subscription: Some(Box::new(Subscription::new(&channel, Change::Ends))),
+            in_flight: InFlight::uncounted(Deadline::after(None)),
+            is_unattended: false,
+            is_replayed: false,
+        },
+    );
+    multiplexer.wrote(SIZE);
+    reply
+}
+
+fn moved() -> Value {
+    redis::parse_redis_value(b"-MOVED 1 127.0.0.1:7001\r\n").unwrap()
+}
+
+/// What a socket that is subscribed gets for a PING.
+fn pong(pushes: Pushes) -> Value {
+    match pushes {
+        Pushes::Arrays => Value::Array(vec![text("pong"), text("")]),
+        Pushes::Typed | Pushes::None => Value::SimpleString("PONG".to_owned()),
+    }
+}
+
 fn add_restoring(multiplexer: &mut Multiplexer, channel: &str) {
-    let channel = Channel::new(channel);
-    let subscription = Subscription {
-        channel,
-        ends: false,
-    };
+    let subscription = Subscription::new(&channel.into(), Change::Begins);
     multiplexer.add([Request::restoring(subscription, SIZE)]);
 }
 
@@ -255,7 +326,7 @@ fn what_is_restored_can_wait_for_the_socket_but_not_for_another_connection() {
 #[test]
 fn a_subscription_is_confirmed_or_refused_and_anything_else_is_an_error() {
     let (mut multiplexer, _) = with_sink(Pushes::Typed);
-    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), Change::Begins);
     assert!(multiplexer.receive(Value::Okay).is_err());
     assert_eq!(value(&mut subscribe), None);
 }
@@ -263,7 +334,7 @@ fn a_subscription_is_confirmed_or_refused_and_anything_else_is_an_error() {
 #[test]
 fn a_refused_subscription_is_told_to_who_asked_and_to_nobody_else() {
     let (mut multiplexer, seen) = with_sink(Pushes::Typed);
-    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), Change::Begins);
     let refusal = redis::parse_redis_value(b"-NOPERM no\r\n").unwrap();
     multiplexer.receive(refusal.clone()).unwrap();
     assert_eq!(value(&mut subscribe), Some(refusal));
@@ -273,7 +344,7 @@ fn a_refused_subscription_is_told_to_who_asked_and_to_nobody_else() {
 #[test]
 fn a_resp2_subscriber_gets_its_pushes_as_arrays() {
     let (mut multiplexer, seen) = with_sink(Pushes::Arrays);
-    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), false);
+    let mut subscribe = add_subscription(&mut multiplexer, Channel::new("news"), Change::Begins);
     multiplexer.receive(array("message")).unwrap();
     multiplexer.receive(array("subscribe")).unwrap();
     multiplexer.receive(array("pmessage")).unwrap();

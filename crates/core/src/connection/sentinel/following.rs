@@ -47,35 +47,43 @@ impl FoundMaster {
         } = self;
         set.trust(index, &endpoint);
         let old = endpoint.clone();
-        Following {
-            endpoint,
-            moved: Box::pin(async move {
-                loop {
-                    let (new, since) = switches.next().await;
-                    if new != old {
-                        let reason = format!("the sentinels have another master: {old} -> {new}");
-                        return Moved { reason, since };
-                    }
+        Following::until(endpoint, async move {
+            loop {
+                let (new, since) = switches.next().await;
+                if new != old {
+                    let reason = format!("the sentinels have another master: {old} -> {new}");
+                    return Moved { reason, since };
                 }
-            }),
-        }
+            }
+        })
     }
 }
 
-/// That there is another master.
+/// That there is reason to be connected to another server.
 pub(in super::super) struct Moved {
     pub(in super::super) reason: String,
     /// Since when that is known.
     pub(in super::super) since: Instant,
 }
 
-/// What ends a connection to a master when the sentinels have another one.
+/// What ends a connection to a server when there is no reason any more to be connected to that one.
 pub(in super::super) struct Following {
     endpoint: Endpoint,
     moved: Pin<Box<dyn Future<Output = Moved> + Send>>,
 }
 
 impl Following {
+    /// Of a connection to `endpoint`, which ends with `moved`, for the reason that it completes with.
+    pub(in super::super) fn until(
+        endpoint: Endpoint,
+        moved: impl Future<Output = Moved> + Send + 'static,
+    ) -> Self {
+        Self {
+            endpoint,
+            moved: Box::pin(moved),
+        }
+    }
+
     /// Where the connection goes to.
     pub(in super::super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint

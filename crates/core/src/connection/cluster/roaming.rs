@@ -1,0 +1,96 @@
+//! A socket that may be to any node of a cluster, as long as it is to one.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::super::endpoint::Endpoint;
+use super::super::sentinel::{Following, Moved};
+use super::ClusterMap;
+use crate::cluster::NodeAddress;
+
+/// Chooses the node for each of its connections: plain channels come by every one.
+pub(in super::super) struct Roaming {
+    map: Arc<ClusterMap>,
+    /// That of the connection before, or of a try to make one.
+    last: Mutex<Option<NodeAddress>>,
+}
+
+impl Roaming {
+    pub(super) fn new(map: &Arc<ClusterMap>) -> Arc<Self> {
+        Arc::new(Self {
+            map: Arc::clone(map),
+            last: Mutex::default(),
+        })
+    }
+
+    pub(in super::super) fn map(&self) -> &ClusterMap {
+        &self.map
+    }
+
+    /// Another node than the one before, if there is any.
+    pub(in super::super) fn choose(&self) -> Option<NodeAddress> {
+        let topology = self.map.topology();
+        let known = match topology.masters() {
+            [] => self.map.seeds(),
+            masters => masters,
+        };
+        let mut last = self.last.lock();
+        let others: Vec<_> = known
+            .iter()
+            .filter(|node| Some(*node) != last.as_ref())
+            .collect();
+        let chosen = fastrand::choice(others).or(known.first());
+        *last = chosen.cloned();
+        chosen.cloned()
+    }
+
+    /// Ends a connection to the node at `address` when the cluster has it no more: it hears nothing then, and may be there
+    /// all the same.
+    pub(in super::super) fn follow(&self, address: NodeAddress) -> Following {
+        let mut changes = self.map.changes();
+        let endpoint = Endpoint::from(&address);
+        Following::until(endpoint, async move {
+            // A node of the URI may have another name among the others.
+            let mut was_there = false;
+            loop {
+                let is_there = changes.borrow_and_update().has(&address);
+                if was_there && !is_there {
+                    let reason = format!("{address} has no part in the cluster any more");
+                    let since = Instant::now();
+                    return Moved { reason, since };
+                }
+                was_there |= is_there;
+                if changes.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_node_is_chosen_each_time() {
+        let uri = "redis-cluster://a:1,b:2".parse().unwrap();
+        let roaming = Roaming::new(&ClusterMap::of(&uri));
+        let mut before = roaming.choose();
+        for _ in 0..10 {
+            let next = roaming.choose();
+            assert_ne!(next, before);
+            before = next;
+        }
+    }
+
+    #[test]
+    fn the_only_node_is_chosen_again() {
+        let uri = "redis-cluster://a:1".parse().unwrap();
+        let roaming = Roaming::new(&ClusterMap::of(&uri));
+        assert!(roaming.choose().is_some());
+        assert_eq!(roaming.choose(), Some(NodeAddress::new("a", 1)));
+    }
+}

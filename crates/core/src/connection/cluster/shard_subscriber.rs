@@ -1,0 +1,96 @@
+//! The socket by which the shard channels of one node come.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::super::endpoint::Endpoint;
+use super::super::supervisor::Supervisor;
+use super::super::target::Target;
+use super::super::wire::Wire;
+use super::super::{PushSink, SocketId};
+use super::ClusterMap;
+use super::shard_sink::{Held, ShardSink};
+use crate::cluster::NodeAddress;
+use crate::{ClientContext, ErrorKind};
+
+/// It is connected from the beginning, and begins with what is wanted of it then.
+pub(super) struct ShardSubscriber {
+    id: SocketId,
+    address: NodeAddress,
+    wire: Arc<Wire>,
+    held: Arc<Mutex<Held>>,
+    retired: CancellationToken,
+}
+
+impl ShardSubscriber {
+    /// `sink` is that of the connection. `None` if it takes what comes by one socket only. `stirred` is told when there may
+    /// be something to be done about the socket.
+    pub(super) fn start(
+        context: &Arc<ClientContext>,
+        map: &Arc<ClusterMap>,
+        address: &NodeAddress,
+        sink: &dyn PushSink,
+        stirred: &Arc<Notify>,
+    ) -> Option<Arc<Self>> {
+        let id = SocketId::next();
+        let held = Arc::default();
+        let sink = ShardSink {
+            inner: sink.for_socket(id)?,
+            address: address.clone(),
+            map: Arc::clone(map),
+            held: Arc::clone(&held),
+            stirred: Arc::clone(stirred),
+        };
+        let retired = CancellationToken::new();
+        let supervisor = Supervisor {
+            context: Arc::clone(context),
+            target: Target::Node {
+                endpoint: Endpoint::from(address),
+                map: Arc::clone(map),
+            },
+            protocol: context.protocol(),
+            sink: Some(Arc::new(sink)),
+            retired: Some(retired.clone()),
+        };
+        Some(Arc::new(Self {
+            id,
+            address: address.clone(),
+            wire: supervisor.start_restoring(),
+            held,
+            retired,
+        }))
+    }
+
+    pub(super) fn id(&self) -> SocketId {
+        self.id
+    }
+
+    pub(super) fn address(&self) -> &NodeAddress {
+        &self.address
+    }
+
+    pub(super) fn wire(&self) -> &Arc<Wire> {
+        &self.wire
+    }
+
+    /// Whether the next thing that it does is to subscribe to whatever belongs there.
+    pub(super) fn will_restore(&self) -> bool {
+        !self.wire.outbox().is_up() || self.held.lock().is_restoring()
+    }
+
+    /// Whether nothing comes by it, and nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.held.lock().is_empty() && !self.wire.outbox().is_in_use()
+    }
+
+    /// Ends it. Whatever it is subscribed to is lost.
+    pub(super) fn retire(&self, context: &ClientContext) {
+        let message = format!("nothing is to come from {} any more", self.address);
+        let cause = context.error(ErrorKind::Disconnected, message);
+        self.wire.outbox().end(&cause);
+        self.retired.cancel();
+    }
+}

@@ -1,0 +1,214 @@
+//! The sockets of a client that subscribe in a cluster.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::supervisor::Supervisor;
+use super::super::target::Target;
+use super::super::wire::Wire;
+use super::super::{PushSink, SocketId};
+use super::shard_subscriber::ShardSubscriber;
+use super::{ClusterMap, Roaming};
+use crate::cluster::{NodeAddress, Slot, Topology};
+use crate::{Channel, ChannelKind, ClientContext};
+
+/// How long a socket stays that nothing comes by: whoever ends the last subscription often begins another.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// One for plain channels and patterns, to any node, and one to each node that has shard channels for them.
+pub(super) struct Subscribers {
+    context: Arc<ClientContext>,
+    map: Arc<ClusterMap>,
+    /// Weak, because it knows this connection; who looks after the sockets has it.
+    sink: Weak<dyn PushSink>,
+    plain: Arc<Wire>,
+    shards: Mutex<HashMap<NodeAddress, Arc<ShardSubscriber>>>,
+    stirred: Arc<Notify>,
+}
+
+impl Subscribers {
+    pub(super) fn start(
+        context: &Arc<ClientContext>,
+        map: &Arc<ClusterMap>,
+        sink: Arc<dyn PushSink>,
+    ) -> Arc<Self> {
+        let plain = Supervisor {
+            context: Arc::clone(context),
+            target: Target::Roaming(Roaming::new(map)),
+            protocol: context.protocol(),
+            sink: Some(Arc::clone(&sink)),
+            retired: None,
+        };
+        let this = Arc::new(Self {
+            context: Arc::clone(context),
+            map: Arc::clone(map),
+            sink: Arc::downgrade(&sink),
+            plain: plain.start_lazily(),
+            shards: Mutex::default(),
+            stirred: Arc::default(),
+        });
+        drop(context.spawn(Arc::clone(&this).look_after(sink)));
+        this
+    }
+
+    /// The socket by which plain channels and patterns come.
+    pub(super) fn plain(&self) -> &Arc<Wire> {
+        &self.plain
+    }
+
+    /// Does `leave` with the socket of this number, or if there is none with that to the node that has `slot`. `None` if no
+    /// node is known to have it. The socket stays meanwhile.
+    pub(super) fn with_shard<T>(
+        &self,
+        socket: Option<SocketId>,
+        slot: Slot,
+        leave: impl FnOnce(&ShardSubscriber) -> T,
+    ) -> Option<T> {
+        let mut shards = self.shards.lock();
+        let known = socket.and_then(|id| find(&shards, id));
+        if let Some(known) = known {
+            return Some(leave(known));
+        }
+        let topology = self.map.topology();
+        let sink = self.sink.upgrade()?;
+        let shard = self.shard_at(&mut shards, topology.owner(slot)?, &*sink)?;
+        Some(leave(&shard))
+    }
+
+    fn shard_at(
+        &self,
+        shards: &mut HashMap<NodeAddress, Arc<ShardSubscriber>>,
+        address: &NodeAddress,
+        sink: &dyn PushSink,
+    ) -> Option<Arc<ShardSubscriber>> {
+        if let Some(shard) = shards.get(address) {
+            return Some(Arc::clone(shard));
+        }
+        let Self { context, map, .. } = self;
+        let shard = ShardSubscriber::start(context, map, address, sink, &self.stirred)?;
+        shards.insert(address.clone(), Arc::clone(&shard));
+        Some(shard)
+    }
+
+    /// Whether there is no connection at this moment by which `channel` would come; by the socket of this number, if that
+    /// is subscribed to it.
+    pub(super) fn is_lost(&self, socket: Option<SocketId>, channel: &Channel) -> bool {
+        if channel.kind() != ChannelKind::Shard {
+            return !self.plain.outbox().is_up();
+        }
+        let shards = self.shards.lock();
+        let shard = match socket {
+            Some(id) => find(&shards, id),
+            None => {
+                let topology = self.map.topology();
+                let owner = topology.owner(Slot::of(channel.name()));
+                owner.and_then(|owner| shards.get(owner))
+            }
+        };
+        shard.is_none_or(|shard| !shard.wire().outbox().is_up())
+    }
+
+    /// Gives up the socket of this number, whose node does not answer.
+    pub(super) fn give_up(&self, socket: SocketId) {
+        let given_up: Vec<_> = {
+            let mut shards = self.shards.lock();
+            let those = shards.extract_if(|_, shard| shard.id() == socket);
+            those.map(|(_, shard)| shard).collect()
+        };
+        self.map.doubt();
+        for shard in given_up {
+            shard.retire(&self.context);
+        }
+    }
+
+    /// Where requests of all of them are left.
+    pub(super) fn wires(&self) -> Vec<Arc<Wire>> {
+        let shards = self.shards.lock();
+        let wires = shards.values().map(|shard| Arc::clone(shard.wire()));
+        wires.chain([Arc::clone(&self.plain)]).collect()
+    }
+
+    /// Has shard channels follow their slots, and closes sockets that nothing comes by, for as long as the client is open.
+    async fn look_after(self: Arc<Self>, sink: Arc<dyn PushSink>) {
+        let mut changes = self.map.changes();
+        let mut idle = HashMap::new();
+        loop {
+            let look = async {
+                match idle.values().min() {
+                    Some(since) => sleep_until(*since + LINGER).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = self.stirred.notified() => {}
+                () = look => {}
+            }
+            let topology = self.map.topology();
+            sink.rearrange(&|channel, at| self.is_right(&topology, &*sink, channel, at));
+            self.close_idle(&mut idle, &topology);
+        }
+    }
+
+    /// Whether `channel`, which comes by this socket or by none, is where it belongs or will get there by itself.
+    fn is_right(
+        &self,
+        topology: &Topology,
+        sink: &dyn PushSink,
+        channel: &Channel,
+        at: Option<SocketId>,
+    ) -> bool {
+        let Some(owner) = topology.owner(Slot::of(channel.name())) else {
+            return true;
+        };
+        let mut shards = self.shards.lock();
+        match at {
+            // One that is not there any more is being lost.
+            Some(id) => find(&shards, id).is_none_or(|shard| shard.address() == owner),
+            None => {
+                let shard = self.shard_at(&mut shards, owner, sink);
+                shard.is_none_or(|shard| shard.will_restore())
+            }
+        }
+    }
+
+    /// `idle` is since when nothing comes by which socket.
+    fn close_idle(&self, idle: &mut HashMap<SocketId, Instant>, topology: &Topology) {
+        let now = Instant::now();
+        let mut closed = Vec::new();
+        self.shards.lock().retain(|address, shard| {
+            // One that has to be connected first may get something then.
+            let is_settled = shard.wire().outbox().is_up() || !topology.masters().contains(address);
+            if !is_settled || !shard.is_idle() {
+                idle.remove(&shard.id());
+                return true;
+            }
+            let since = *idle.entry(shard.id()).or_insert(now);
+            let stays = now < since + LINGER;
+            if !stays {
+                closed.push(Arc::clone(shard));
+            }
+            stays
+        });
+        // Not under the lock: it wakes callers.
+        for shard in closed {
+            idle.remove(&shard.id());
+            shard.retire(&self.context);
+        }
+        // Of those that were given up nobody speaks any more.
+        let shards = self.shards.lock();
+        idle.retain(|id, _| find(&shards, *id).is_some());
+    }
+}
+
+fn find(
+    shards: &HashMap<NodeAddress, Arc<ShardSubscriber>>,
+    id: SocketId,
+) -> Option<&Arc<ShardSubscriber>> {
+    shards.values().find(|shard| shard.id() == id)
+}

@@ -39,6 +39,15 @@ impl Condition {
         }
     }
 
+    /// Whether some keys are watched, and nothing else is left.
+    pub(crate) fn is_watching_only(self) -> bool {
+        let watching = Self {
+            watching: true,
+            ..Self::default()
+        };
+        self == watching
+    }
+
     pub(crate) fn is_clean(self) -> bool {
         self == Self::default()
     }

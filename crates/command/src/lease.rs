@@ -9,7 +9,7 @@ use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Re
 
 use crate::condition::Condition;
 use crate::connection_pool::Pooled;
-use crate::roaming::{Keys, Roaming};
+use crate::roaming::Roaming;
 
 pub(crate) struct Lease {
     context: Arc<ClientContext>,
@@ -106,17 +106,20 @@ impl Lease {
             effects.insert(0, SessionEffect::BeginsTransaction);
             effects.push(SessionEffect::EndsTransaction);
         }
-        if let Some(roaming) = &mut self.roaming
-            && self.condition.is_clean()
-        {
-            let moving =
-                roaming.go_with(&mut self.connection, Keys::OfPipeline(pipeline), deadline);
-            Box::pin(moving).await?;
+        let until = self.extended(deadline, blocking);
+        if let Some(roaming) = &mut self.roaming {
+            let requesting = roaming.request_pipeline(
+                &mut self.connection,
+                &mut self.condition,
+                pipeline,
+                &effects,
+                (deadline, until),
+            );
+            return Box::pin(requesting).await;
         }
-        let deadline = self.extended(deadline, blocking);
         let connection = self.connection.as_ref().ok_or_else(unleased)?;
         self.condition.sent();
-        let replies = connection.request_pipeline_async(pipeline, deadline).await;
+        let replies = connection.request_pipeline_async(pipeline, until).await;
         if replies.is_ok() {
             self.condition.answered(effects);
         }

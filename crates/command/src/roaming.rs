@@ -31,7 +31,7 @@ pub(crate) struct Roaming {
 
 /// What decides where to go.
 #[derive(Clone, Copy)]
-pub(crate) enum Keys<'a> {
+enum Keys<'a> {
     OfCommand(&'a Cmd),
     /// Of the first of its commands that has any.
     OfPipeline(&'a Pipeline),
@@ -100,6 +100,47 @@ impl Roaming {
         }
     }
 
+    /// As [`request`](Self::request), for a pipeline. A transaction on watched keys whose slot went elsewhere was not run,
+    /// as one whose keys were changed.
+    pub(crate) async fn request_pipeline(
+        &mut self,
+        held: &mut Option<Pooled>,
+        condition: &mut Condition,
+        pipeline: &Pipeline,
+        effects: &[SessionEffect],
+        (deadline, until): (Deadline, Deadline),
+    ) -> Result<Vec<Value>> {
+        let mut backoff = Backoff::new(LONGEST_PAUSE);
+        loop {
+            let may_go = condition.is_clean();
+            if may_go {
+                let keys = Keys::OfPipeline(pipeline);
+                self.go_with(held, keys, deadline).await?;
+            }
+            let connection = held.as_ref().ok_or_else(unleased)?;
+            let is_watched = pipeline.is_transaction() && condition.is_watching_only();
+            condition.sent();
+            let replies = connection.request_pipeline_async(pipeline, until).await;
+            let asked = self.node.as_ref();
+            let detour = asked.and_then(|node| self.connection.detour_of_pipeline(&replies, node));
+            match &replies {
+                Ok(_) => condition.answered(effects.iter().copied()),
+                Err(_) => self.connection.doubt(),
+            }
+            if detour.is_none() || !may_go && !is_watched {
+                return replies;
+            }
+            // It was not run, and the server has forgotten what was watched for it.
+            *condition = Condition::default();
+            if is_watched {
+                return Ok(vec![Value::Nil]);
+            }
+            if !self.pause(backoff.next_delay(), deadline).await? {
+                return replies;
+            }
+        }
+    }
+
     async fn request_here(
         &self,
         held: &Option<Pooled>,
@@ -123,7 +164,7 @@ impl Roaming {
     }
 
     /// Goes to the node that has `keys`, or tries to, until `deadline`.
-    pub(crate) async fn go_with(
+    async fn go_with(
         &mut self,
         held: &mut Option<Pooled>,
         keys: Keys<'_>,

@@ -1,6 +1,6 @@
 //! Where in a cluster something is, for who has connections of its own there.
 
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::Connection;
 use super::link::Link;
@@ -77,10 +77,14 @@ impl Connection {
     /// Takes note of `reply`, which the node at `asked` gave, if it is none and the command was not run.
     #[must_use]
     pub fn detour(&self, reply: &Value, asked: &NodeAddress) -> Option<Detour> {
+        self.follow(Redirect::of(reply, asked)?)
+    }
+
+    fn follow(&self, redirect: Redirect) -> Option<Detour> {
         let Link::Cluster(cluster) = &self.link else {
             return None;
         };
-        Some(match Redirect::of(reply, asked)? {
+        Some(match redirect {
             Redirect::Moved { slot, to } => {
                 cluster.map().moved(slot, &to);
                 Detour::LookAgain
@@ -91,6 +95,28 @@ impl Connection {
                 Detour::LookAgain
             }
         })
+    }
+
+    /// The same for a pipeline, of which no command was run.
+    #[must_use]
+    pub fn detour_of_pipeline(
+        &self,
+        outcome: &Result<Vec<Value>>,
+        asked: &NodeAddress,
+    ) -> Option<Detour> {
+        match outcome {
+            Ok(replies) => {
+                let is_detour = |reply: &Value| Redirect::of(reply, asked).is_some();
+                let first = replies.first().filter(|_| replies.iter().all(is_detour))?;
+                self.detour(first, asked)
+            }
+            Err(error) => {
+                let source = std::error::Error::source(error)?;
+                let aborted = source.downcast_ref::<RedisError>()?.clone();
+                let refused = aborted.into_server_errors()?;
+                self.follow(Redirect::of_refused(&refused, asked)?)
+            }
+        }
     }
 
     /// Has the cluster looked at soon: a node of it could not be reached.

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::slice::from_ref;
 
-use redis_manager_support::{TestServer, Validity};
+use redis_manager_support::{SentinelTrio, TestServer, Validity};
 
 use crate::fixture::eventually;
 use crate::tls_fixture::{Certificates, HOSTS};
+use crate::uri_forms::clients;
 
 const PASSWORD: &str = "p@ss%w/rd";
 const ENCODED: &str = "p%40ss%25w%2Frd";
@@ -24,9 +26,9 @@ fn run(url: &str, variables: &[(&str, &Path)]) -> Output {
     quickstart.output().expect("it runs")
 }
 
-/// Runs it and looks whether all came about as it says, and whether `server` is left by all.
+/// Runs it and looks whether all came about as it says, and whether `servers` are left by all.
 #[track_caller]
-pub(crate) fn expect_success(server: &TestServer, url: &str, variables: &[(&str, &Path)]) {
+pub(crate) fn expect_success(servers: &[TestServer], url: &str, variables: &[(&str, &Path)]) {
     let Output {
         status,
         stdout,
@@ -53,17 +55,19 @@ pub(crate) fn expect_success(server: &TestServer, url: &str, variables: &[(&str,
     for secret in [PASSWORD, ENCODED] {
         assert!(!said.contains(secret) && !told.contains(secret), "{said}");
     }
-    eventually("it left", || server.clients().unwrap().is_empty());
+    for server in servers {
+        eventually("it left", || clients(server).is_empty());
+    }
 }
 
 #[test]
 fn the_quickstart_runs_on_a_server_with_or_without_a_login_in_any_database_and_protocol() {
     let server = TestServer::start();
     for query in ["", "/3", "/3?protocol=2&timeout=5s"] {
-        expect_success(&server, &format!("{}{query}", server.url()), &[]);
+        expect_success(from_ref(&server), &format!("{}{query}", server.url()), &[]);
     }
     let server = TestServer::builder().password(PASSWORD).start_or_panic();
-    expect_success(&server, &server.url_with_password(), &[]);
+    expect_success(from_ref(&server), &server.url_with_password(), &[]);
     let password = format!(">{PASSWORD}");
     server.run(&[
         "ACL",
@@ -80,7 +84,13 @@ fn the_quickstart_runs_on_a_server_with_or_without_a_login_in_any_database_and_p
         "+client",
     ]);
     let url = format!("redis://scripts:{ENCODED}@localhost:{}", server.port());
-    expect_success(&server, &url, &[]);
+    expect_success(from_ref(&server), &url, &[]);
+}
+
+#[test]
+fn the_quickstart_runs_on_the_master_that_sentinels_name() {
+    let trio = SentinelTrio::start();
+    expect_success(trio.servers(), &trio.url(), &[]);
 }
 
 #[cfg(unix)]
@@ -90,7 +100,7 @@ fn the_quickstart_runs_over_a_unix_socket() {
     let server = server.start_or_panic();
     let path = server.socket_path().unwrap();
     let url = format!("redis-socket://:{ENCODED}@{}?db=1", path.display());
-    expect_success(&server, &url, &[]);
+    expect_success(from_ref(&server), &url, &[]);
 }
 
 #[test]
@@ -120,7 +130,7 @@ fn the_quickstart_runs_over_tls_and_mutual_tls() {
             (&trust_all, None),
         ] {
             let variables: Vec<_> = own.iter().copied().chain(trusted).collect();
-            expect_success(&server, url, &variables);
+            expect_success(from_ref(&server), url, &variables);
         }
         let refused = run(&url, own);
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();

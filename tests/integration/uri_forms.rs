@@ -3,10 +3,11 @@
 use redis_manager::prelude::*;
 use redis_manager::redis::{self, ConnectionLike};
 use redis_manager::{TlsOptions, VerifyPeer};
-use redis_manager_support::{ClientInfo, TestServer, Validity};
+use redis_manager_support::{ClientInfo, TestSentinel, TestServer, Validity};
 
 use crate::fixture::{Host, eventually};
 use crate::listening::{hearing, next_text};
+use crate::sentinel::knowing;
 use crate::tls_fixture::Certificates;
 
 /// A URI, and what the server is to see of who opens it.
@@ -56,8 +57,8 @@ impl Form {
 
 /// Where forms lead.
 pub(crate) struct Place<'a> {
-    /// Whom one reaches there in the end.
-    pub(crate) server: &'a TestServer,
+    /// Whom one reaches there in the end; of a cluster all.
+    pub(crate) servers: &'a [TestServer],
     /// The server's side of a connection there, as `CLIENT LIST` has it; Valkey 9.1 brackets the path of a socket.
     pub(crate) address: String,
     pub(crate) options: ClientOptions,
@@ -66,7 +67,7 @@ pub(crate) struct Place<'a> {
 impl<'a> Place<'a> {
     pub(crate) fn tcp(server: &'a TestServer) -> Self {
         Self {
-            server,
+            servers: std::slice::from_ref(server),
             address: format!("127.0.0.1:{}", server.port()),
             options: ClientOptions::default(),
         }
@@ -92,7 +93,7 @@ impl<'a> Place<'a> {
         let basic: RedisBasicClient = open.0.open_with(open.1, uri, options()).expect(uri);
         assert_eq!(basic.ping().expect(uri), "PONG");
 
-        let seen = self.server.clients().unwrap();
+        let seen = self.clients();
         let here = |seen: &&ClientInfo| {
             let laddr = seen.field("laddr").unwrap_or_default();
             laddr.contains(&self.address)
@@ -106,7 +107,11 @@ impl<'a> Place<'a> {
         }
         drop(session);
         host.manager.shutdown().unwrap();
-        eventually("all are gone", || self.server.clients().unwrap().is_empty());
+        eventually("all are gone", || self.clients().is_empty());
+    }
+
+    fn clients(&self) -> Vec<ClientInfo> {
+        self.servers.iter().flat_map(clients).collect()
     }
 
     fn expect_seen(&self, form: &Form, seen: &ClientInfo) {
@@ -116,7 +121,8 @@ impl<'a> Place<'a> {
             (form.user, form.name),
             "{told}"
         );
-        let protocol = self.server.told_protocol(form.protocol);
+        let server = &self.servers[0];
+        let protocol = server.told_protocol(form.protocol);
         assert_eq!(seen.resp, protocol, "{told}");
         // A RESP2 subscriber has no use for a database.
         if form.protocol == 3 || seen.field("sub") == Some("0") {
@@ -127,9 +133,19 @@ impl<'a> Place<'a> {
                 let version = seen.field("lib-ver").unwrap_or_default();
                 assert_eq!((name, version), form.library, "{told}");
             }
-            None => self.server.not_tried("does not tell the library's name"),
+            None => server.not_tried("does not tell the library's name"),
         }
     }
+}
+
+/// Whoever is connected and is neither a sentinel nor a replica.
+pub(crate) fn clients(server: &TestServer) -> Vec<ClientInfo> {
+    let is_client = |seen: &ClientInfo| {
+        let flags = seen.field("flags").unwrap_or_default();
+        !seen.name.starts_with("sentinel-") && !flags.contains(['S', 'M'])
+    };
+    let clients = server.clients().unwrap().into_iter();
+    clients.filter(is_client).collect()
 }
 
 fn whoami(connection: &mut impl ConnectionLike) -> String {
@@ -345,8 +361,7 @@ fn every_scheme_with_tls_checks_its_peer_as_it_says() {
         let Some(server) = server.start_with_tls() else {
             return;
         };
-        let rule = ["on", ">s3cret", "~*", "+@all", "allchannels"];
-        server.run(&[["ACL", "SETUSER", "worker"].as_slice(), &rule].concat());
+        add_worker(&server);
         let port = server.tls_port().unwrap();
         for scheme in ["rediss", "redis+ssl", "redis+tls", "valkeys", "REDISS"] {
             for (host, query, verify) in cases {
@@ -364,5 +379,72 @@ fn every_scheme_with_tls_checks_its_peer_as_it_says() {
                 place.is_reached_by(&form.user("worker").database(1));
             }
         }
+    }
+}
+
+/// Lets `worker` log in on `server`.
+fn add_worker(server: &TestServer) {
+    let rule = ["on", ">s3cret", "~*", "+@all", "allchannels"];
+    server.run(&[["ACL", "SETUSER", "worker"].as_slice(), &rule].concat());
+}
+
+#[test]
+fn every_form_with_sentinels_leads_to_the_master_that_they_name() {
+    let server = open_server();
+    add_worker(&server);
+    let place = Place::tcp(&server);
+    let [one, other] = [knowing(&server), knowing(&server)];
+    let ports = (one.port(), other.port());
+    let (alone, both) = (
+        format!("127.0.0.1:{}", ports.0),
+        format!("127.0.0.1:{},localhost:{}", ports.0, ports.1),
+    );
+    for form in [
+        Form::new(format!("redis-sentinel://{alone}#main")),
+        Form::new(format!("redis-sentinel://{both}/3#main")).database(3),
+        Form::new(format!("Redis-Sentinel://{alone}?sentinelMasterId=main")),
+        Form::new(format!(
+            "redis-sentinel://{both}?db=4&sentinelmasterid=main#main"
+        ))
+        .database(4),
+        Form::new(format!(
+            "redis-sentinel://worker:s3cret@{both}/1?clientName=s&protocol=2#main"
+        ))
+        .user("worker")
+        .name("s")
+        .database(1)
+        .protocol(2),
+    ] {
+        place.is_reached_by(&form);
+    }
+}
+
+#[test]
+fn every_form_with_sentinels_and_tls_checks_all_of_them() {
+    let certificates = Certificates::new(&["localhost"], Validity::Current);
+    let server = TestServer::builder().tls(certificates.server());
+    let Some(server) = server.start_with_tls() else {
+        return;
+    };
+    add_worker(&server);
+    let port = server.tls_port().unwrap();
+    let sentinel = TestSentinel::builder().tls(certificates.server());
+    let sentinel = sentinel.monitor("main", port, 1);
+    let sentinel = sentinel.start_or_panic(server.binary());
+    let at = sentinel.tls_port().unwrap();
+    for (verify, trusted) in [
+        ("CA", certificates.trusting()),
+        ("none", TlsOptions::default()),
+    ] {
+        let options = ClientOptions::builder().tls(trusted).build();
+        let place = Place {
+            address: format!("127.0.0.1:{port}"),
+            options: options.unwrap(),
+            ..Place::tcp(&server)
+        };
+        let query = format!("verifyPeer={verify}&clientName=s");
+        let uri = format!("rediss-sentinel://worker:s3cret@localhost:{at}/1?{query}#main");
+        let form = Form::new(uri).user("worker").database(1).name("s");
+        place.is_reached_by(&form);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::slice::from_ref;
 
-use redis_manager_support::{SentinelTrio, TestServer, Validity};
+use redis_manager_support::{SentinelTrio, TestCluster, TestServer, Validity};
 
 use crate::fixture::eventually;
 use crate::tls_fixture::{Certificates, HOSTS};
@@ -91,6 +91,12 @@ fn the_quickstart_runs_on_a_server_with_or_without_a_login_in_any_database_and_p
 fn the_quickstart_runs_on_the_master_that_sentinels_name() {
     let trio = SentinelTrio::start();
     expect_success(trio.servers(), &trio.url(), &[]);
+}
+
+#[test]
+fn the_quickstart_runs_on_a_cluster() {
+    let cluster = TestCluster::builder().password(PASSWORD).start_or_panic();
+    expect_success(cluster.nodes(), &cluster.url_with_password(), &[]);
 }
 
 #[cfg(unix)]

@@ -89,7 +89,7 @@ fn by_name_with_passwords_of_files_for_servers_and_sentinels() {
     let sentinel = sentinel
         .line(format!("sentinel auth-pass main {PASSWORD}"))
         .line("user default off")
-        .line("user watcher on >of-sentinels +auth +sentinel|get-master-addr-by-name +subscribe &+* +ping")
+        .line("user watcher on >of-sentinels +auth +sentinel|get-master-addr-by-name +subscribe +ping &+switch-master &+promoted-slave")
         .line("user redis-manager-support on >admin ~* &* +@all")
         .admin("redis-manager-support", "admin");
     let sentinel = sentinel.start_or_panic(server.binary());

@@ -17,10 +17,9 @@ pub(super) struct Ledger {
     unknown_that_ran: usize,
     not_sent: usize,
     refused: BTreeMap<String, usize>,
-    /// Acknowledged by a master whose successor did not have it yet.
-    lost_before: usize,
-    /// Acknowledged by a master that did not know yet that there was another one.
-    lost_after: usize,
+    /// Acknowledged before there was another master, which did not have it yet; after that, and before a sentinel told;
+    /// after that.
+    lost: [usize; 3],
     /// How long after a sentinel named another one a master acknowledged a write.
     latest: Duration,
 }
@@ -64,9 +63,9 @@ impl Ledger {
     fn account_for_lost(&mut self, writer: &Writer, course: &Course, there: &BTreeSet<i64>) {
         let mut first_lost = BTreeMap::new();
         for ack in &writer.acks {
-            let (term, ended) = course.term(ack.port, ack.at);
-            if let Some(ended) = ended {
-                self.latest = self.latest.max(lateness(ended, ack.at));
+            let (term, next) = course.term(ack.port, ack.at);
+            if let Some(next) = next {
+                self.latest = self.latest.max(lateness(next.named, ack.at));
             }
             if there.contains(&ack.number) {
                 let lost = first_lost.get(&term);
@@ -74,19 +73,17 @@ impl Ledger {
                 continue;
             }
             first_lost.entry(term).or_insert(ack.number);
-            let ended = ended.expect("the last master has what it acknowledged");
-            match ack.at < ended {
-                true => self.lost_before += 1,
-                false => self.lost_after += 1,
-            }
+            let next = next.expect("the last master has what it acknowledged");
+            let phase = usize::from(ack.at >= next.promoted) + usize::from(ack.at >= next.named);
+            self.lost[phase] += 1;
         }
     }
 
     pub(super) fn report(&self, run: &Run) {
         run.report("writes acknowledged", self.acknowledged);
         run.report(
-            "of those, lost by Redis: acknowledged before a sentinel named another master, after it",
-            format!("{}, {}", self.lost_before, self.lost_after),
+            "of those, lost by Redis: before the new master's ROLE, before a sentinel names it, after that",
+            format!("{:?}", self.lost),
         );
         run.report(
             "a master acknowledged writes after a sentinel named another one, for up to",

@@ -20,6 +20,9 @@ use crate::reply::Reply;
 
 /// How long a server is silent before a sentinel takes it for down, in milliseconds.
 const DOWN_AFTER: u64 = 500;
+/// Within which a sentinel must see that its candidate was promoted, or it gives up, and half of what it waits before it has
+/// another failover, in milliseconds. It looks once a second, and on a busy machine later.
+const FAILOVER_TIMEOUT: u64 = 3000;
 /// The rhythm of a sentinel, in milliseconds. Its defaults of 10, 2, 1 and 1 s, and 30 s for the pause that it makes after it
 /// got no processor for 2 s, are for production.
 ///
@@ -87,7 +90,9 @@ impl TestSentinelBuilder {
             lines.push(format!(
                 "sentinel down-after-milliseconds {name} {DOWN_AFTER}"
             ));
-            lines.push(format!("sentinel failover-timeout {name} 1500"));
+            lines.push(format!(
+                "sentinel failover-timeout {name} {FAILOVER_TIMEOUT}"
+            ));
             lines.push(format!("sentinel parallel-syncs {name} 2"));
         }
         lines.extend(

@@ -113,6 +113,17 @@ impl SentinelTrio {
         });
     }
 
+    /// Whether the first sentinel that runs still has `master`, and is about no other one: a failover that it was told to
+    /// begin has failed.
+    pub fn has_given_up(&self, master: &TestServer) -> bool {
+        let mut sentinels = self.sentinels.iter();
+        // In this order, because both change at once when it succeeds.
+        let found = sentinels.find_map(|one| Some((one.field(NAME, "flags")?, one)));
+        found.is_some_and(|(flags, one)| {
+            !flags.contains("failover_in_progress") && one.master_port(NAME) == Some(master.port())
+        })
+    }
+
     /// Waits until all servers and sentinels that were started know of each other, and another failover could begin.
     #[track_caller]
     pub fn wait_until_whole(&self) {

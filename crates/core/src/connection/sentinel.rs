@@ -101,7 +101,7 @@ impl SentinelSet {
 
     /// Tells when the sentinels have another master.
     pub(super) fn switches(&self) -> Switches {
-        Switches(self.known.subscribe())
+        Switches::of(&self.known)
     }
 
     /// Where the master is that the sentinels have, if they were asked.
@@ -123,10 +123,7 @@ impl SentinelSet {
 
     /// Notes what the sentinel of this number told.
     fn learn(&self, index: usize, old: Option<Endpoint>, new: Endpoint) {
-        let is_news = self
-            .known
-            .send_if_modified(|known| known.learn(old.clone(), new.clone()));
-        if is_news {
+        if tell(&self.known, old.clone(), new.clone()) {
             self.first.store(index, Ordering::Relaxed);
             if let Some(old) = old {
                 tracing::info!(%old, %new, "the sentinels have another master");
@@ -135,19 +132,50 @@ impl SentinelSet {
     }
 }
 
+/// Notes that `new` is the master, and wakes who is interested: if it was not known, and if a sentinel says that it replaced
+/// another one, because somebody may be on that one again. Returns whether it was not known.
+fn tell(known: &watch::Sender<Known>, old: Option<Endpoint>, new: Endpoint) -> bool {
+    let mut is_news = false;
+    known.send_if_modified(|known| {
+        let is_switch = old.is_some();
+        is_news = known.learn(old, new);
+        is_news || is_switch
+    });
+    is_news
+}
+
 /// When the sentinels have another master.
-pub(super) struct Switches(watch::Receiver<Known>);
+pub(super) struct Switches {
+    known: watch::Receiver<Known>,
+    /// Another one than this.
+    seen: Option<Endpoint>,
+}
 
 impl Switches {
-    /// Completes with the master that they have, and since when, once that is another than when this was last asked.
+    fn of(known: &watch::Sender<Known>) -> Self {
+        let known = known.subscribe();
+        let seen = known.borrow().master.clone();
+        Self { known, seen }
+    }
+
+    /// Another one than `endpoint`, as was told since they were made.
+    fn from(mut self, endpoint: Endpoint) -> Self {
+        self.seen = Some(endpoint);
+        self
+    }
+
+    /// Completes when another master is told than this was made for, or told last, with that and since when it is known.
     pub(super) async fn next(&mut self) -> (Endpoint, Instant) {
         loop {
-            if self.0.changed().await.is_err() {
+            if self.known.changed().await.is_err() {
                 // Nobody asks them any more.
                 std::future::pending::<()>().await;
             }
-            let known = self.0.borrow_and_update();
-            if let (Some(master), Some(since)) = (&known.master, known.since) {
+            let known = self.known.borrow_and_update();
+            if let (Some(master), Some(since)) = (&known.master, known.since)
+                && self.seen.as_ref() != Some(master)
+            {
+                self.seen = Some(master.clone());
                 return (master.clone(), since);
             }
         }
@@ -185,5 +213,36 @@ mod tests {
         assert!(!known.is_behind(&at(1)) && known.is_behind(&at(2)));
         known.learn(None, at(2));
         assert!(!known.is_behind(&at(1)), "nobody said that it was replaced");
+    }
+
+    fn is_told(switches: &mut Switches) -> Option<Endpoint> {
+        use futures_util::FutureExt;
+        switches.next().now_or_never().map(|(master, _)| master)
+    }
+
+    #[test]
+    fn who_waits_is_told_of_a_master_once_however_many_sentinels_say_it() {
+        let known = watch::Sender::default();
+        tell(&known, None, at(1));
+        let mut switches = Switches::of(&known);
+        assert_eq!(is_told(&mut switches), None);
+        for sentinel in 0..3 {
+            assert_eq!(tell(&known, Some(at(1)), at(2)), sentinel == 0);
+        }
+        assert_eq!(is_told(&mut switches), Some(at(2)));
+        tell(&known, Some(at(1)), at(2));
+        assert_eq!(is_told(&mut switches), None);
+    }
+
+    #[test]
+    fn who_was_sent_to_the_replaced_master_again_is_told_when_another_sentinel_knows_of_it() {
+        let known = watch::Sender::default();
+        tell(&known, Some(at(1)), at(2));
+        let mut switches = Switches::of(&known).from(at(1));
+        assert_eq!(is_told(&mut switches), None);
+        tell(&known, None, at(2));
+        assert_eq!(is_told(&mut switches), None, "one that is listened to anew");
+        tell(&known, Some(at(1)), at(2));
+        assert_eq!(is_told(&mut switches), Some(at(2)));
     }
 }

@@ -43,18 +43,15 @@ impl FoundMaster {
             set,
             index,
             endpoint,
-            mut switches,
+            switches,
         } = self;
         set.trust(index, &endpoint);
+        let mut switches = switches.from(endpoint.clone());
         let old = endpoint.clone();
         Following::until(endpoint, async move {
-            loop {
-                let (new, since) = switches.next().await;
-                if new != old {
-                    let reason = format!("the sentinels have another master: {old} -> {new}");
-                    return Moved { reason, since };
-                }
-            }
+            let (new, since) = switches.next().await;
+            let reason = format!("the sentinels have another master: {old} -> {new}");
+            Moved { reason, since }
         })
     }
 }

@@ -20,6 +20,10 @@ impl TestCluster {
     #[track_caller]
     pub fn begin_migration(&self, slot: u16, to: &TestServer) {
         let from = self.owner(slot);
+        // Or both would claim it by the same epoch, and in the end neither has it.
+        self.wait("both ends know each other", |cluster| {
+            cluster.knows_epoch(from, to) && cluster.knows_epoch(to, from)
+        });
         let number = slot.to_string();
         let importing = ["CLUSTER", "SETSLOT", &number, "IMPORTING", self.id(from)];
         to.run(&importing);

@@ -129,6 +129,28 @@ impl TestCluster {
         });
     }
 
+    /// Waits until every node tells clients of all replicas. It leaves out one to whose master nothing was ever written.
+    #[track_caller]
+    pub fn wait_until_replicas_are_shown(&self) {
+        self.wait("the replicas are shown", |cluster| {
+            let replicas = cluster.replicas();
+            cluster.nodes_up().all(|node| {
+                let told = node.run(&["CLUSTER", "SLOTS"]).text();
+                let mut ids = replicas.iter().map(|replica| cluster.id(replica));
+                ids.all(|id| told.contains(id))
+            })
+        });
+    }
+
+    /// Whether `node` knows how old what `other` says of itself is.
+    pub(super) fn knows_epoch(&self, node: &TestServer, other: &TestServer) -> bool {
+        let (view, itself) = (self.view(node), self.itself(other));
+        let known = view.iter().find(|line| line.id == self.id(other));
+        known
+            .zip(itself)
+            .is_some_and(|(known, itself)| known.epoch == itself.epoch)
+    }
+
     fn agrees(&self, node: &TestServer, agreed: &Option<Vec<ClusterNode>>) -> bool {
         match (self.view_of_all(node), agreed) {
             (Some(view), Some(agreed)) => {

@@ -1,0 +1,59 @@
+//! What the tests of clusters have in common.
+
+use redis_manager::prelude::*;
+use redis_manager::{ClientOptionsBuilder, OpenRedisClient};
+use redis_manager_support::{ClientInfo, TestCluster, TestServer};
+
+use crate::fixture::{Host, eventually, unique};
+use crate::reconnect::open;
+
+/// A client whose connections carry the name of `host`.
+#[track_caller]
+pub(crate) fn open_in<C>(host: &Host, cluster: &TestCluster, options: ClientOptionsBuilder) -> C
+where
+    C: OpenRedisClient + Into<AnyClient>,
+{
+    open(host, named(host, &cluster.url_with_password()), options)
+}
+
+/// `url` with the name of `host` for its connections.
+pub(crate) fn named(host: &Host, url: &str) -> String {
+    format!("{url}?clientName={}", host.name)
+}
+
+/// A key that nobody else has, in a slot of `node`.
+#[track_caller]
+pub(crate) fn key_of(cluster: &TestCluster, node: &TestServer) -> String {
+    let view = cluster.view(node);
+    let itself = view.iter().find(|line| line.is("myself")).unwrap();
+    loop {
+        let key = unique("key");
+        if itself.has(cluster.slot(&key)) {
+            return key;
+        }
+    }
+}
+
+/// A key of each master.
+#[track_caller]
+pub(crate) fn key_of_each(cluster: &TestCluster) -> Vec<String> {
+    let masters = cluster.masters();
+    masters
+        .into_iter()
+        .map(|node| key_of(cluster, node))
+        .collect()
+}
+
+/// The connections of `host` to all nodes that are up.
+pub(crate) fn sockets(host: &Host, cluster: &TestCluster) -> Vec<ClientInfo> {
+    let of = |node: &TestServer| node.clients().unwrap_or_default();
+    let all = cluster.nodes_up().flat_map(of);
+    all.filter(|client| client.name == host.name).collect()
+}
+
+/// Unloads the script of `host` and waits until no node has a connection of it.
+#[track_caller]
+pub(crate) fn expect_unloaded(host: &Host, cluster: &TestCluster) {
+    assert!(host.manager.unload_script(&host.script).is_clean());
+    eventually("no node has a socket", || sockets(host, cluster).is_empty());
+}

@@ -1,0 +1,106 @@
+//! Sessions, transactions and blocking commands in a cluster.
+
+use std::cell::Cell;
+use std::thread;
+
+use redis_manager::prelude::*;
+use redis_manager::redis::{Value, cmd};
+use redis_manager_support::TestCluster;
+
+use crate::cluster_fixture::{expect_unloaded, key_of_each, open_in, sockets};
+use crate::fixture::{Host, PROTOCOLS, eventually};
+use crate::reconnect::options;
+
+fn each_protocol(test: impl Fn(&TestCluster, &Host, &RedisCommandClient)) {
+    let cluster = TestCluster::shared();
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let client: RedisCommandClient = open_in(&host, cluster, options(protocol));
+        test(cluster, &host, &client);
+        expect_unloaded(&host, cluster);
+    }
+}
+
+#[test]
+fn a_session_goes_where_its_keys_are_as_long_as_nothing_is_left_on_it() {
+    each_protocol(|cluster, _, client| {
+        let keys = key_of_each(cluster);
+        let mut session = client.session().unwrap();
+        for key in keys.iter().chain(&keys) {
+            let () = session.set(key, key).unwrap();
+            assert_eq!(session.get::<_, String>(key).unwrap(), *key);
+        }
+        cmd("WATCH").arg(&keys[0]).exec(&mut session).unwrap();
+        let elsewhere = session.get::<_, Value>(&keys[1]).unwrap_err();
+        assert_eq!(elsewhere.code(), Some("MOVED"), "{elsewhere}");
+        cmd("UNWATCH").exec(&mut session).unwrap();
+        assert_eq!(session.get::<_, String>(&keys[1]).unwrap(), keys[1]);
+        pollster::block_on(async {
+            let mut session = client.session_async().await.unwrap();
+            for key in &keys {
+                assert_eq!(session.get::<_, String>(key).await.unwrap(), *key);
+            }
+        });
+    });
+}
+
+#[test]
+fn a_transaction_runs_on_the_node_of_its_keys_and_notices_who_changed_them() {
+    each_protocol(|cluster, _, client| {
+        for key in key_of_each(cluster) {
+            let (tries, mut session) = (Cell::new(0), client.session().unwrap());
+            let (sum,): (i64,) = session
+                .transaction(&key, |tx| {
+                    let value: Option<i64> = tx.get(&key)?;
+                    tries.set(tries.get() + 1);
+                    if tries.get() == 1 {
+                        let () = client.commands().set(&key, 40)?;
+                    }
+                    tx.queue().incr(&key, value.unwrap_or(0) + 2);
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!((sum, tries.get()), (82, 2));
+        }
+    });
+}
+
+#[test]
+fn blocking_commands_wait_on_the_node_of_their_key_and_hold_up_nobody() {
+    each_protocol(|cluster, host, client| {
+        let keys = key_of_each(cluster);
+        thread::scope(|scope| {
+            let waiting: Vec<_> = keys
+                .iter()
+                .map(|key| {
+                    scope.spawn(move || {
+                        let popped: (String, String) = client.commands().blpop(key, 30.0).unwrap();
+                        assert_eq!(popped, (key.clone(), "late".to_owned()));
+                    })
+                })
+                .collect();
+            eventually("all three block", || {
+                let sockets = sockets(host, cluster);
+                sockets
+                    .iter()
+                    .filter(|socket| socket.cmd == "blpop")
+                    .count()
+                    == 3
+            });
+            for key in &keys {
+                let other = format!("{{{key}}}other");
+                let () = client.commands().set(&other, 1).unwrap();
+            }
+            for key in &keys {
+                let () = client.commands().rpush(key, "late").unwrap();
+            }
+            for waiting in waiting {
+                waiting.join().unwrap();
+            }
+        });
+        let nothing: Option<(String, String)> = client.commands().blpop(&keys[0], 0.1).unwrap();
+        assert_eq!(nothing, None);
+        let error = client.commands().blpop::<_, Value>(&keys, 0.1).unwrap_err();
+        assert_eq!(error.code(), Some("CROSSSLOT"), "{error}");
+    });
+}

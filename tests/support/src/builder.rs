@@ -144,7 +144,7 @@ impl TestServerBuilder {
         match self.start() {
             Ok(server) => Some(server),
             Err(error @ SupportError::NoTls { .. }) => {
-                notice::say(&format!("not tried: {error}"));
+                notice::not_tried(&error.to_string());
                 None
             }
             Err(error) => panic!("{error}"),

@@ -34,10 +34,7 @@ impl TestServer {
 
     /// Says once that the calling test, or a part of it, was not tried on this server: "Redis 6.2.14 `why`".
     pub fn not_tried(&self, why: &str) {
-        // libtest names the thread of a test by it.
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("a test");
         let (name, version) = (self.server_name(), self.version());
-        notice::say_once(format!("not tried in {test}: {name} {version} {why}"));
+        notice::not_tried(&format!("{name} {version} {why}"));
     }
 }

@@ -20,3 +20,11 @@ pub(crate) fn say_once(line: String) {
         said.insert(line);
     }
 }
+
+/// Says once that the calling test, or a part of it, was not tried, and why.
+pub(crate) fn not_tried(why: &str) {
+    // libtest names the thread of a test by it.
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    say_once(format!("not tried in {test}: {why}"));
+}

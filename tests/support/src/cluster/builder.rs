@@ -103,7 +103,7 @@ impl TestClusterBuilder {
         match self.start() {
             Ok(cluster) => Some(cluster),
             Err(error @ SupportError::NoTls { .. }) => {
-                notice::say(&format!("not tried: {error}"));
+                notice::not_tried(&error.to_string());
                 None
             }
             Err(error) => panic!("{error}"),

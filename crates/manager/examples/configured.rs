@@ -19,11 +19,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config: ManagerConfig = toml::from_str(FILE).map_err(|error| error.message().to_owned())?;
     // As whoever starts the program would have set them.
     let uri: RedisUri = server.url().parse()?;
-    let (password, bare) = (uri.password(), uri.clone().with_login("", ""));
+    let bare = uri.clone().with_login("", "");
     let mut variables = vec![("REDIS_MANAGER_SERVERS_MAIN_URI", bare.to_string())];
-    variables.extend(
-        password.map(|password| ("REDIS_MANAGER_SERVERS_MAIN_PASSWORD", password.to_owned())),
-    );
+    for (name, value) in [
+        ("REDIS_MANAGER_SERVERS_MAIN_USERNAME", uri.username()),
+        ("REDIS_MANAGER_SERVERS_MAIN_PASSWORD", uri.password()),
+    ] {
+        variables.extend(value.map(|value| (name, value.to_owned())));
+    }
     let config = config.with_variables(PREFIX, variables)?;
     let manager = RedisManager::from_config(config.with_environment(PREFIX)?)?;
     println!("{:#?}", manager.config().server("main"));

@@ -93,13 +93,21 @@ fn acknowledged_writes_and_messages_are_accounted_for_however_often_the_master_c
 /// How long calls failed or waited.
 fn report_times(run: &Run, course: &Course, writers: &[Writer], clients: usize) {
     let (mut promoted, mut named, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-    for term in course.failovers() {
+    for (number, term) in course.failovers().enumerate() {
         for client in 0..clients {
             let of_client = writers.iter().filter(|writer| writer.client == client);
             let first = of_client.filter_map(|writer| writer.first_ack(term)).min();
             let first = first.expect("the client is served by every master");
             promoted.push(first.saturating_duration_since(term.promoted));
-            named.push(first.saturating_duration_since(term.named));
+            let late = first.saturating_duration_since(term.named);
+            if late > BACK {
+                let fault = term.fault;
+                run.report(
+                    "late",
+                    format!("failover {number} {fault:?}, client {client}: {late:?}"),
+                );
+            }
+            named.push(late);
             whole.push(first.saturating_duration_since(term.fault_began));
         }
     }

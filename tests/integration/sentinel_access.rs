@@ -86,10 +86,17 @@ fn a_user_who_may_not_ask_for_the_role_is_told_it_by_info() {
 fn by_name_with_passwords_of_files_for_servers_and_sentinels() {
     let server = TestServer::builder().password(PASSWORD).start_or_panic();
     let sentinel = TestSentinel::builder().monitor("main", server.port(), 1);
+    // Sentinels before 7.0 take no subcommand there.
+    let asking = match server.has_command("CLIENT|NO-EVICT") {
+        true => "+sentinel|get-master-addr-by-name",
+        false => "+sentinel",
+    };
+    let rights =
+        format!("resetchannels {asking} +auth +subscribe +ping &+switch-master &+promoted-slave");
     let sentinel = sentinel
         .line(format!("sentinel auth-pass main {PASSWORD}"))
         .line("user default off")
-        .line("user watcher on >of-sentinels +auth +sentinel|get-master-addr-by-name +subscribe +ping &+switch-master &+promoted-slave")
+        .line(format!("user watcher on >of-sentinels {rights}"))
         .line("user redis-manager-support on >admin ~* &* +@all")
         .admin("redis-manager-support", "admin");
     let sentinel = sentinel.start_or_panic(server.binary());

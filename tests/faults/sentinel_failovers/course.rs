@@ -36,7 +36,7 @@ impl Fault {
 pub(super) struct Term {
     pub(super) port: u16,
     /// How the one before ended. `None` of the first.
-    fault: Option<Fault>,
+    pub(super) fault: Option<Fault>,
     pub(super) fault_began: Instant,
     /// When its ROLE was seen to be that of a master.
     pub(super) promoted: Instant,
@@ -65,6 +65,7 @@ impl Course {
             .iter()
             .partition(|server| server.port() == self.last().port);
         let old = old[0];
+        assert_eq!(trio.primary().port(), old.port(), "nobody else changes it");
         let fault_began = Instant::now();
         match fault {
             Fault::Asked => trio.begin_failover(),

@@ -18,8 +18,9 @@ use crate::launch::{PING_LIMIT, POLL, START_LIMIT, free_port, log_path};
 use crate::process::Process;
 use crate::reply::Reply;
 
-/// How long a server is silent before a sentinel takes it for down, in milliseconds.
-const DOWN_AFTER: u64 = 500;
+/// How long a server is silent before a sentinel takes it for down, in milliseconds. A failover ends the sentinels' own
+/// connections too; so it must be longer than a ping period, which is a second before 7.0, and the time to connect anew.
+const DOWN_AFTER: u64 = 1500;
 /// Within which a sentinel must see that its candidate was promoted, or it gives up, and half of what it waits before it has
 /// another failover, in milliseconds. It looks once a second, and on a busy machine later.
 const FAILOVER_TIMEOUT: u64 = 3000;

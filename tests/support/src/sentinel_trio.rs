@@ -136,7 +136,11 @@ impl SentinelTrio {
         self.wait("the replicas follow the master", |trio| {
             let port = trio.sentinels[0].master_port(NAME);
             trio.servers.iter().all(|server| {
-                let info = server.run(&["INFO", "replication"]).text();
+                // A sentinel that makes a server a replica hangs up on everybody there.
+                let Ok(info) = server.command(&["INFO", "replication"]) else {
+                    return false;
+                };
+                let info = info.text();
                 Some(server.port()) == port && info.contains("role:master")
                     || info.contains("master_link_status:up")
                         && port.is_some_and(|port| info.contains(&format!("master_port:{port}")))

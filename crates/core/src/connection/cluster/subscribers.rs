@@ -1,5 +1,6 @@
 //! The sockets of a client that subscribe in a cluster.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,6 +20,11 @@ use crate::{Channel, ChannelKind, ClientContext};
 
 /// How long a socket stays that nothing comes by: whoever ends the last subscription often begins another.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How long it has to be known that a channel belongs elsewhere before it is taken from a node that says nothing of it. A
+/// node that gives a slot away tells; one that is cut off from the others does not. Meanwhile some of them may know less
+/// than others.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// One for plain channels and patterns, to any node, and one to each node that has shard channels for them.
 pub(super) struct Subscribers {
@@ -137,20 +143,38 @@ impl Subscribers {
     async fn look_after(self: Arc<Self>, sink: Arc<dyn PushSink>) {
         let mut changes = self.map.changes();
         let mut idle = HashMap::new();
+        let mut settled = Instant::now();
         loop {
+            let looks = idle.values().map(|since| *since + LINGER);
+            let next = looks
+                .chain([settled])
+                .filter(|at| *at > Instant::now())
+                .min();
             let look = async {
-                match idle.values().min() {
-                    Some(since) => sleep_until(*since + LINGER).await,
+                match next {
+                    Some(at) => sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                _ = changes.changed() => {}
+                _ = changes.changed() => settled = Instant::now() + SETTLED,
                 () = self.stirred.notified() => {}
                 () = look => {}
             }
             let topology = self.map.topology();
-            sink.rearrange(&|channel, at| self.is_right(&topology, &*sink, channel, at));
+            let is_settled = settled <= Instant::now();
+            let is_doubtful = Cell::new(false);
+            sink.rearrange(&|channel, at| {
+                let is_right = self.is_right(&topology, &*sink, channel, at);
+                if is_right || at.is_none() || is_settled {
+                    return is_right;
+                }
+                is_doubtful.set(true);
+                true
+            });
+            if is_doubtful.get() {
+                self.map.doubt();
+            }
             self.close_idle(&mut idle, &topology);
         }
     }
@@ -163,13 +187,18 @@ impl Subscribers {
         channel: &Channel,
         at: Option<SocketId>,
     ) -> bool {
-        let Some(owner) = topology.owner(Slot::of(channel.name())) else {
+        let slot = Slot::of(channel.name());
+        let Some(owner) = topology.owner(slot) else {
             return true;
         };
         let mut shards = self.shards.lock();
         match at {
             // One that is not there any more is being lost.
-            Some(id) => find(&shards, id).is_none_or(|shard| shard.address() == owner),
+            Some(id) => find(&shards, id).is_none_or(|shard| {
+                let address = shard.address();
+                // What is published in a shard comes by all its nodes.
+                address == owner || topology.replicas(slot).contains(address)
+            }),
             None => {
                 let shard = self.shard_at(&mut shards, owner, sink);
                 shard.is_none_or(|shard| shard.will_restore())

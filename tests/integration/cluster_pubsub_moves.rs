@@ -1,0 +1,225 @@
+//! What becomes of subscriptions in a cluster when nodes are lost and slots move.
+
+use std::time::Duration;
+
+use redis_manager::prelude::*;
+use redis_manager_support::{TestCluster, TestServer};
+
+use crate::cluster_listening::{
+    Account, connections, listened_at, listened_at_one, name_of, named, open_in,
+};
+use crate::fixture::{Host, PROTOCOLS, eventually};
+use crate::reconnect::{open, options};
+
+/// Moves the slot of `channel` to another master, and returns that.
+fn migrate<'a>(cluster: &'a TestCluster, channel: &Channel) -> &'a TestServer {
+    let name = name_of(channel);
+    let from = cluster.owner_of(name).port();
+    let masters = cluster.masters();
+    let to = masters.into_iter().find(|node| node.port() != from);
+    let to = to.unwrap();
+    cluster.migrate(cluster.slot(name), to);
+    to
+}
+
+#[test]
+fn plain_channels_come_by_another_node_when_theirs_is_killed() {
+    for protocol in PROTOCOLS {
+        let (cluster, host) = (TestCluster::start(), Host::new());
+        let client = open_in(&host, &cluster, protocol);
+        let plain = Channel::new("news");
+        let mut accounts = [
+            Account::open(&client, &plain),
+            Account::open_as(&client, &Channel::pattern("old?"), "olds"),
+        ];
+        for _ in 0..2 {
+            for account in &mut accounts {
+                account.expect_heard(&cluster);
+            }
+            let gaps = accounts.each_ref().map(Account::gaps);
+            let node = listened_at_one(&cluster, &plain);
+            node.kill().unwrap();
+            for (account, gaps) in accounts.iter_mut().zip(gaps) {
+                account.expect_heard(&cluster);
+                assert_eq!(account.gaps(), gaps + 1);
+            }
+            node.restart().unwrap();
+            cluster.wait_until_whole();
+        }
+        end_all(&host, &cluster, &client, &mut accounts);
+    }
+}
+
+#[test]
+fn shard_channels_follow_their_slot_to_the_replica_when_its_master_is_killed() {
+    for protocol in PROTOCOLS {
+        let (cluster, host) = (TestCluster::start(), Host::new());
+        let client = open_in(&host, &cluster, protocol);
+        let channels = ["{a}1", "{a}2", "{b}1"].map(Channel::shard);
+        let mut accounts = channels.each_ref().map(|it| Account::open(&client, it));
+        for account in &mut accounts {
+            account.expect_heard(&cluster);
+        }
+        let master = cluster.owner_of("{a}1");
+        master.kill().unwrap();
+        for account in &mut accounts {
+            account.expect_heard(&cluster);
+            let is_lost = name_of(account.channel()).starts_with("{a}");
+            assert_eq!(account.gaps(), usize::from(is_lost), "{protocol:?}");
+            listened_at_one(&cluster, account.channel());
+        }
+        // The old one comes back as a replica, and nothing comes by it.
+        master.restart().unwrap();
+        cluster.wait_until_whole();
+        for account in &mut accounts {
+            account.expect_heard(&cluster);
+            listened_at_one(&cluster, account.channel());
+        }
+        end_all(&host, &cluster, &client, &mut accounts);
+    }
+}
+
+#[test]
+fn a_shard_channel_follows_its_slot_when_it_is_migrated() {
+    for protocol in PROTOCOLS {
+        let (cluster, host) = (TestCluster::start(), Host::new());
+        let client = open_in(&host, &cluster, protocol);
+        let (moving, staying) = (Channel::shard("{a}"), Channel::shard("{b}"));
+        let mut moved = Account::open(&client, &moving);
+        let mut stayed = Account::open(&client, &staying);
+        for migrations in 1..=3 {
+            moved.expect_heard(&cluster);
+            stayed.expect_heard(&cluster);
+            let to = migrate(&cluster, &moving);
+            moved.expect_heard(&cluster);
+            stayed.expect_heard(&cluster);
+            assert_eq!((moved.gaps(), stayed.gaps()), (migrations, 0));
+            assert_eq!(listened_at_one(&cluster, &moving).port(), to.port());
+        }
+        end_all(&host, &cluster, &client, &mut [moved, stayed]);
+    }
+}
+
+#[test]
+fn shard_channels_follow_a_failover_that_nobody_was_lost_in() {
+    for protocol in PROTOCOLS {
+        let (cluster, host) = (TestCluster::start(), Host::new());
+        let client = open_in(&host, &cluster, protocol);
+        let channel = Channel::shard("orders");
+        let mut account = Account::open(&client, &channel);
+        account.expect_heard(&cluster);
+        let master = cluster.owner_of("orders");
+        let replica = cluster.replicas_of(master)[0];
+        cluster.failover(replica);
+        account.expect_heard(&cluster);
+        // It may go on to come by the other one, which hears of it as well.
+        let node = listened_at_one(&cluster, &channel).port();
+        assert!([master.port(), replica.port()].contains(&node));
+        let gaps = account.gaps();
+        assert!(gaps <= 1);
+        master.kill().unwrap();
+        account.expect_heard(&cluster);
+        assert_eq!(listened_at_one(&cluster, &channel).port(), replica.port());
+        assert!(account.gaps() <= gaps + 1);
+        end_all(&host, &cluster, &client, &mut [account]);
+    }
+}
+
+#[test]
+fn what_comes_by_a_node_that_falls_silent_comes_by_another() {
+    for protocol in PROTOCOLS {
+        let (cluster, host) = (TestCluster::start(), Host::new());
+        let options = options(protocol).heartbeat(Duration::from_millis(200));
+        let client: RedisPubSubClient = open(&host, named(&host, &cluster), options);
+        let (shard, plain) = (Channel::shard("orders"), Channel::new("news"));
+        for channel in [&shard, &plain] {
+            let mut account = Account::open(&client, channel);
+            account.expect_heard(&cluster);
+            let node = listened_at_one(&cluster, channel);
+            node.pause().unwrap();
+            if *channel == shard {
+                eventually("the replica is the master", || {
+                    cluster.owner_of("orders").port() != node.port()
+                });
+            }
+            account.expect_heard(&cluster);
+            assert_eq!(account.gaps(), 1);
+            node.resume().unwrap();
+            cluster.wait_until_whole();
+            // It was subscribed before, and is not to be heard of again.
+            account.expect_heard(&cluster);
+            listened_at_one(&cluster, channel);
+            assert_eq!(account.gaps(), 1);
+        }
+    }
+}
+
+#[test]
+fn what_comes_by_a_node_that_is_cast_out_comes_by_another() {
+    for protocol in PROTOCOLS {
+        let (cluster, host) = (TestCluster::start(), Host::new());
+        let client = open_in(&host, &cluster, protocol);
+        let plain = Channel::new("news");
+        let mut accounts = vec![Account::open(&client, &plain)];
+        let node = listened_at_one(&cluster, &plain);
+        // One of the channels that come by the same node.
+        let names = (0..).map(|number| number.to_string());
+        let mut names = names.filter(|name| cluster.owner_of(name).port() == node.port());
+        let shard = Channel::shard(names.next().unwrap());
+        accounts.push(Account::open(&client, &shard));
+        for account in &mut accounts {
+            account.expect_heard(&cluster);
+        }
+        cluster.failover(cluster.replicas_of(node)[0]);
+        for other in cluster.nodes() {
+            if other.port() != node.port() {
+                other.run(&["CLUSTER", "FORGET", cluster.id(node)]);
+            }
+        }
+        node.run(&["CLUSTER", "RESET"]);
+        // Who is told so looks what the cluster is like.
+        client.publish(&shard, "0").unwrap();
+        for account in &mut accounts {
+            account.expect_heard(&cluster);
+            assert_ne!(
+                listened_at_one(&cluster, account.channel()).port(),
+                node.port()
+            );
+            assert!((1..=2).contains(&account.gaps()));
+        }
+        end_all(&host, &cluster, &client, &mut accounts);
+    }
+}
+
+/// Who registers while the client does not know yet where a slot has gone is registered where it is.
+#[test]
+fn a_listener_is_registered_where_the_slot_has_gone() {
+    for protocol in PROTOCOLS {
+        let (cluster, host) = (TestCluster::start(), Host::new());
+        let client = open_in(&host, &cluster, protocol);
+        let channel = Channel::shard("orders");
+        let to = migrate(&cluster, &channel);
+        let mut account = Account::open(&client, &channel);
+        assert_eq!(listened_at(&cluster, &channel).len(), 1);
+        assert_eq!(listened_at_one(&cluster, &channel).port(), to.port());
+        account.expect_heard(&cluster);
+        assert_eq!(account.gaps(), 0);
+        end_all(&host, &cluster, &client, &mut [account]);
+    }
+}
+
+/// Unregisters what is left, which ends the subscriptions; and nothing is left of the script on any node.
+fn end_all(
+    host: &Host,
+    cluster: &TestCluster,
+    client: &RedisPubSubClient,
+    accounts: &mut [Account],
+) {
+    for account in accounts {
+        assert_eq!(client.unregister_listeners(account.channel()).unwrap(), 1);
+        assert!(listened_at(cluster, account.channel()).is_empty());
+        account.expect_ended();
+    }
+    assert!(host.manager.unload_script(&host.script).is_clean());
+    eventually("no socket is left", || connections(host, cluster) == 0);
+}

@@ -95,17 +95,24 @@ fn a_call_for_keys_that_are_apart_meanwhile_waits_until_they_are_together() {
         cluster.begin_migration(slot, to);
         cluster.migrate_key(&one, to);
         let refused = from.command(&["MGET", &one, &two]).unwrap().text();
-        assert!(refused.starts_with("TRYAGAIN"), "{refused}");
+        assert!(is_of_apart(&refused), "{refused}");
         thread::scope(|scope| {
             let waiting = scope.spawn(|| client.commands().mget::<_, Vec<i64>>(&[&one, &two]));
-            eventually("it was refused", || refusals(from) >= 3);
+            eventually("it was refused", || refusals(from) + refusals(to) >= 3);
             assert!(!waiting.is_finished());
             cluster.finish_migration(slot, to);
             assert_eq!(waiting.join().unwrap().unwrap(), [1, 2]);
         });
         cluster.migrate(slot, from);
-        from.run(&["CONFIG", "RESETSTAT"]);
+        for node in [from, to] {
+            node.run(&["CONFIG", "RESETSTAT"]);
+        }
     });
+}
+
+/// What is said of keys that are apart: by Redis 6.2 the node that they leave says ASK, and the other one TRYAGAIN.
+fn is_of_apart(refusal: &str) -> bool {
+    refusal.starts_with("TRYAGAIN") || refusal.starts_with("ASK")
 }
 
 /// How often a node has said TRYAGAIN.
@@ -133,7 +140,7 @@ fn such_a_call_ends_with_what_the_server_says_once_its_time_is_over() {
             .commands()
             .mget::<_, Value>(&[&one, &two])
             .unwrap_err();
-        assert_eq!(error.code(), Some("TRYAGAIN"), "{error}");
+        assert!(error.code().is_some_and(is_of_apart), "{error}");
         assert_eq!(Error::from(error).delivery(), Some(Delivery::Replied));
         cluster.finish_migration(cluster.slot(&key), masters[1]);
     }

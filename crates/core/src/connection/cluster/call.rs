@@ -15,6 +15,9 @@ use super::{Cluster, Inner};
 use crate::cluster::{NodeAddress, Redirect, Target, Topology};
 use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
 
+/// How long an answer may take, if the deadline is not short.
+const ANSWER: Duration = Duration::from_millis(50);
+
 /// What is left with one node as a whole.
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
@@ -150,10 +153,12 @@ impl<'a> Caller<'a> {
         Next::Elsewhere
     }
 
-    /// Waits for `pause`. Returns whether there is time left for another try.
+    /// Waits for `pause`. Returns whether there is time left for another try, and for its answer: what was not run is not
+    /// to end as what may have been.
     pub(super) async fn pause(self, pause: Duration) -> Result<bool> {
         let until = Instant::now() + pause;
-        if self.deadline.is_over(until) {
+        let timeout = self.deadline.timeout().unwrap_or_default();
+        if self.deadline.is_over(until + ANSWER.min(timeout / 10)) {
             return Ok(false);
         }
         if !pause.is_zero() {

@@ -19,6 +19,9 @@ fn shards() -> Vec<Channel> {
 #[test]
 fn listeners_of_each_kind_hear_what_anybody_publishes_and_end_where_they_are() {
     let cluster = TestCluster::start();
+    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     for protocol in PROTOCOLS {
         let host = Host::new();
         let client = open_in(&host, &cluster, protocol);
@@ -61,6 +64,9 @@ fn listeners_of_each_kind_hear_what_anybody_publishes_and_end_where_they_are() {
 #[test]
 fn a_socket_that_no_shard_channel_comes_by_is_closed_and_made_anew_when_one_does() {
     let cluster = TestCluster::start();
+    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     for protocol in PROTOCOLS {
         let host = Host::new();
         let client = open_in(&host, &cluster, protocol);
@@ -86,6 +92,9 @@ fn a_socket_that_no_shard_channel_comes_by_is_closed_and_made_anew_when_one_does
 #[test]
 fn an_unloaded_script_leaves_no_socket_on_any_node() {
     let cluster = TestCluster::start();
+    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     for protocol in PROTOCOLS {
         let host = Host::new();
         let at_rest = host.manager.resources().alive_tasks();
@@ -107,6 +116,9 @@ fn an_unloaded_script_leaves_no_socket_on_any_node() {
 #[test]
 fn clients_that_share_are_subscribed_once_and_each_hears_for_itself() {
     let cluster = TestCluster::start();
+    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     for protocol in PROTOCOLS {
         let host = Host::new();
         let clients: Vec<(ScriptHandle, RedisPubSubClient)> = (0..3)
@@ -140,6 +152,9 @@ fn clients_that_share_are_subscribed_once_and_each_hears_for_itself() {
 #[test]
 fn a_client_that_connects_late_listens_when_it_does() {
     let cluster = TestCluster::start();
+    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        return;
+    }
     for protocol in PROTOCOLS {
         let host = Host::new();
         let options = crate::reconnect::options(protocol).lazy_connect(true);

@@ -54,6 +54,9 @@ fn plain_channels_come_by_another_node_when_theirs_is_killed() {
 fn shard_channels_follow_their_slot_to_the_replica_when_its_master_is_killed() {
     for protocol in PROTOCOLS {
         let (cluster, host) = (TestCluster::start(), Host::new());
+        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+            return;
+        }
         let client = open_in(&host, &cluster, protocol);
         let channels = ["{a}1", "{a}2", "{b}1"].map(Channel::shard);
         let mut accounts = channels.each_ref().map(|it| Account::open(&client, it));
@@ -83,6 +86,9 @@ fn shard_channels_follow_their_slot_to_the_replica_when_its_master_is_killed() {
 fn a_shard_channel_follows_its_slot_when_it_is_migrated() {
     for protocol in PROTOCOLS {
         let (cluster, host) = (TestCluster::start(), Host::new());
+        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+            return;
+        }
         let client = open_in(&host, &cluster, protocol);
         let (moving, staying) = (Channel::shard("{a}"), Channel::shard("{b}"));
         let mut moved = Account::open(&client, &moving);
@@ -104,6 +110,9 @@ fn a_shard_channel_follows_its_slot_when_it_is_migrated() {
 fn shard_channels_follow_a_failover_that_nobody_was_lost_in() {
     for protocol in PROTOCOLS {
         let (cluster, host) = (TestCluster::start(), Host::new());
+        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+            return;
+        }
         let client = open_in(&host, &cluster, protocol);
         let channel = Channel::shard("orders");
         let mut account = Account::open(&client, &channel);
@@ -129,6 +138,9 @@ fn shard_channels_follow_a_failover_that_nobody_was_lost_in() {
 fn what_comes_by_a_node_that_falls_silent_comes_by_another() {
     for protocol in PROTOCOLS {
         let (cluster, host) = (TestCluster::start(), Host::new());
+        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+            return;
+        }
         let options = options(protocol).heartbeat(Duration::from_millis(200));
         let client: RedisPubSubClient = open(&host, named(&host, &cluster), options);
         let (shard, plain) = (Channel::shard("orders"), Channel::new("news"));
@@ -158,6 +170,9 @@ fn what_comes_by_a_node_that_falls_silent_comes_by_another() {
 fn what_comes_by_a_node_that_is_cast_out_comes_by_another() {
     for protocol in PROTOCOLS {
         let (cluster, host) = (TestCluster::start(), Host::new());
+        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+            return;
+        }
         let client = open_in(&host, &cluster, protocol);
         let plain = Channel::new("news");
         let mut accounts = vec![Account::open(&client, &plain)];
@@ -196,6 +211,9 @@ fn what_comes_by_a_node_that_is_cast_out_comes_by_another() {
 fn a_listener_is_registered_where_the_slot_has_gone() {
     for protocol in PROTOCOLS {
         let (cluster, host) = (TestCluster::start(), Host::new());
+        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+            return;
+        }
         let client = open_in(&host, &cluster, protocol);
         let channel = Channel::shard("orders");
         let to = migrate(&cluster, &channel);

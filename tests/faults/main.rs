@@ -25,6 +25,7 @@ mod tls_fixture;
 
 mod blocking_conservation;
 mod cancel_storm;
+mod cluster_storm;
 mod cure_matrix;
 mod deaf_listener;
 mod herd;

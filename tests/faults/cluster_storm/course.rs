@@ -1,0 +1,94 @@
+//! What is done to the cluster.
+
+use std::time::{Duration, Instant};
+
+use redis_manager_support::{TestCluster, TestServer};
+
+use crate::harness::{Run, eventually};
+use crate::random::Random;
+
+/// Slots that move together.
+const AT_ONCE: u64 = 4;
+
+pub(super) struct Course<'a> {
+    cluster: &'a TestCluster,
+    /// When a master was killed.
+    pub(super) masters: Vec<Instant>,
+    /// When all nodes that were left called the cluster up again after that.
+    pub(super) up_again: Vec<Instant>,
+    replicas: usize,
+    moved: usize,
+    /// From the kill until a replica had the slots.
+    promoted: Vec<Duration>,
+    /// From the end of a fault until each subscriber heard something on each channel.
+    pub(super) restored: Vec<Duration>,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(cluster: &'a TestCluster) -> Self {
+        Self {
+            cluster,
+            masters: Vec::new(),
+            up_again: Vec::new(),
+            replicas: 0,
+            moved: 0,
+            promoted: Vec::new(),
+            restored: Vec::new(),
+        }
+    }
+
+    /// Moves some of `slots`, each to another master, with their keys; who writes there goes on.
+    pub(super) fn move_slots(&mut self, slots: &[u16], random: &mut Random) {
+        for _ in 0..AT_ONCE {
+            let slot = slots[random.below(slots.len() as u64) as usize];
+            let from = self.cluster.owner(slot).port();
+            let mut masters = self.cluster.masters();
+            masters.retain(|master| master.port() != from);
+            let to = masters[random.below(masters.len() as u64) as usize];
+            self.cluster.migrate(slot, to);
+            self.moved += 1;
+        }
+        self.cluster.wait_until_whole();
+    }
+
+    /// SIGKILL of a replica, or of a master, whose replica has its slots then. It comes back some time later.
+    pub(super) fn kill(&mut self, is_replica: bool, random: &mut Random) {
+        let nodes = match is_replica {
+            true => self.cluster.replicas(),
+            false => self.cluster.masters(),
+        };
+        let node = nodes[random.below(nodes.len() as u64) as usize];
+        let began = Instant::now();
+        if is_replica {
+            node.kill().unwrap();
+            self.replicas += 1;
+        } else {
+            let heirs = self.cluster.replicas_of(node);
+            node.kill().unwrap();
+            self.masters.push(began);
+            self.expect_heir(&heirs);
+            self.promoted.push(began.elapsed());
+            self.cluster.wait_until_ok();
+            self.up_again.push(Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(random.below(1000)));
+        node.restart().unwrap();
+        self.cluster.wait_until_whole();
+    }
+
+    fn expect_heir(&self, heirs: &[&TestServer]) {
+        eventually("a replica is promoted", || {
+            heirs.iter().any(|heir| self.cluster.is_master(heir))
+        });
+    }
+
+    pub(super) fn report(&mut self, run: &Run) {
+        run.report(
+            "kill -9 of masters, of replicas; slots moved with their keys",
+            format!("{}, {}; {}", self.masters.len(), self.replicas, self.moved),
+        );
+        run.report_spread("a replica is master after the kill", &mut self.promoted);
+        let what = "every channel is heard by every listener after the nodes agree";
+        run.report_spread(what, &mut self.restored);
+    }
+}

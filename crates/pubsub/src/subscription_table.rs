@@ -400,8 +400,9 @@ impl<L: OfClient> SubscriptionTable<L> {
         (wanted, misplaced)
     }
 
-    /// Notes that a server did not end the subscription of `socket` to `channel`, which belongs elsewhere.
-    pub(crate) fn stayed(&mut self, socket: SocketId, channel: &Channel) {
+    /// Notes that a server has answered, or will not, that the subscription of `socket` to `channel` has ended, which
+    /// belongs elsewhere. If it has not it can be asked again.
+    pub(crate) fn left(&mut self, socket: SocketId, channel: &Channel) {
         if let Some(entry) = self.entry(channel)
             && entry.at == Some(socket)
         {

@@ -444,7 +444,7 @@ impl World {
                 leaves: None,
             });
         } else {
-            self.table.stayed(it.id, channel);
+            self.table.left(it.id, channel);
         }
     }
 
@@ -515,8 +515,8 @@ impl World {
             if answer != Answer::Done {
                 // As the connection does with one that does not answer.
                 self.disconnect(socket, 0);
-                self.table.stayed(self.sockets[socket].id, &told.channel);
             }
+            self.table.left(self.sockets[socket].id, &told.channel);
             return;
         };
         let differs = self.table.settle(&told.channel, number);

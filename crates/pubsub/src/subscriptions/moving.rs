@@ -50,10 +50,11 @@ impl Subscriptions {
                 Ok(ending) => ending.received().await,
                 Err(error) => Err(error),
             };
-            if ended.is_err()
-                && let Some(table) = &mut *this.table.lock()
-            {
-                table.stayed(socket, &channel);
+            if let Err(error) = ended {
+                tracing::debug!(%channel, %error, "it did not end where it does not belong");
+            }
+            if let Some(table) = &mut *this.table.lock() {
+                table.left(socket, &channel);
             }
         }));
     }

@@ -83,10 +83,12 @@ impl Seeking {
     async fn place(&self, caller: Caller<'_>) -> Result<Placed> {
         let slot = Slot::of(self.subscription.channel.name());
         let target = Target::Slot { slot, reads: false };
+        // It ends where it is, and begins where it belongs.
+        let socket = self.socket.filter(|_| self.subscription.ends());
         loop {
             let in_flight = self.context.admit_until(self.deadline)?;
             let subscribers = self.cluster.subscribers()?;
-            if let Some(placed) = subscribers.place(None, &self.subscription, in_flight)? {
+            if let Some(placed) = subscribers.place(socket, &self.subscription, in_flight)? {
                 return Ok(placed);
             }
             let _ = caller.node_for(&target).await?;

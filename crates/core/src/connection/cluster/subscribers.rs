@@ -67,19 +67,22 @@ impl Subscribers {
         &self.plain
     }
 
-    /// Does `leave` with the socket of this number, or if there is none with that to the node that has `slot`. `None` if no
-    /// node is known to have it. The socket stays meanwhile.
-    pub(super) fn with_shard<T>(
+    /// Does `leave` with the socket of this number. `None` if there is none any more. The socket stays meanwhile.
+    pub(super) fn with_socket<T>(
         &self,
-        socket: Option<SocketId>,
+        socket: SocketId,
+        leave: impl FnOnce(&ShardSubscriber) -> T,
+    ) -> Option<T> {
+        find(&self.shards.lock(), socket).map(|shard| leave(shard))
+    }
+
+    /// The same with that to the node that has `slot`. `None` if no node is known to have it.
+    pub(super) fn with_owner<T>(
+        &self,
         slot: Slot,
         leave: impl FnOnce(&ShardSubscriber) -> T,
     ) -> Option<T> {
         let mut shards = self.shards.lock();
-        let known = socket.and_then(|id| find(&shards, id));
-        if let Some(known) = known {
-            return Some(leave(known));
-        }
         let topology = self.map.topology();
         let sink = self.sink.upgrade()?;
         let shard = self.shard_at(&mut shards, topology.owner(slot)?, &*sink)?;

@@ -8,10 +8,11 @@ use super::super::confirmation::Awaited;
 use super::super::subscription::{Change, Subscription};
 use super::super::ticket::Ticket;
 use super::super::wire::Wire;
+use super::shard_subscriber::ShardSubscriber;
 use super::subscribers::Subscribers;
 use super::{Cluster, Seeking};
 use crate::cluster::{NodeAddress, Slot};
-use crate::{Channel, ClientContext, Deadline, Error, ErrorKind, InFlight, Result};
+use crate::{Channel, ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
 
 /// How long a node has to end what is to go on at another one.
 const LEAVE: Duration = Duration::from_secs(1);
@@ -91,14 +92,22 @@ impl Subscribers {
             }));
         }
         let slot = Slot::of(subscription.channel.name());
-        let left = self.with_shard(socket, slot, |shard| {
+        let ends = subscription.ends();
+        let leave = move |shard: &ShardSubscriber| {
             let outbox = shard.wire().outbox();
-            let left = match subscription.ends() {
+            let left = match ends {
                 true => outbox.put_ending(subscription, in_flight),
                 false => outbox.put_subscription(subscription, in_flight),
             };
             (left, Arc::clone(shard.wire()), shard.address().clone())
-        });
+        };
+        let left = match socket {
+            Some(socket) if ends || self.with_socket(socket, |_| ()).is_some() => {
+                let left = self.with_socket(socket, leave);
+                Some(left.ok_or_else(gone)?)
+            }
+            _ => self.with_owner(slot, leave),
+        };
         let Some((left, wire, address)) = left else {
             return Ok(None);
         };
@@ -107,4 +116,10 @@ impl Subscribers {
             asked: Some(address),
         }))
     }
+}
+
+/// With the socket its subscriptions are gone.
+fn gone() -> Error {
+    let message = "the socket by which the channel came is gone";
+    Error::new(ErrorKind::Disconnected, message).with_delivery(Delivery::NotSent)
 }

@@ -7,7 +7,7 @@ mod listening;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 
 use redis_manager::OpenRedisClient;
@@ -16,6 +16,7 @@ use redis_manager_support::TestCluster;
 use tokio::runtime::Runtime;
 
 use crate::harness::{PATIENCE, Run, eventually};
+use crate::kill_storm::oversleep;
 use course::Course;
 use ledger::Ledger;
 use listening::{Publisher, Subscriber};
@@ -32,7 +33,7 @@ const LATENESS: Duration = Duration::from_millis(50);
 #[test]
 fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move() {
     let mut run = Run::begin("cluster_storm");
-    let (kills, moves) = run.scale((3, 4), (20, 40));
+    let kills = run.scale(3, 20);
     let cluster = TestCluster::start();
     let manager = RedisManager::new().unwrap();
     let script = manager.load_script("storm").unwrap();
@@ -50,11 +51,12 @@ fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move()
         &channels,
     );
     let publishing = publisher.begin(&runtime, &stop);
-    let mut tasks = Vec::new();
+    let (mut tasks, mut answered) = (Vec::new(), Vec::new());
     for client in &clients {
         for _ in 0..TASKS_OF_A_CLIENT {
             let deadline = client.client_options().command_timeout();
             let writer = Writer::new(tasks.len(), deadline);
+            answered.push(Arc::clone(&writer.answered));
             tasks.push(runtime.spawn(writer.write(client.async_commands(), Arc::clone(&stop))));
         }
     }
@@ -66,13 +68,16 @@ fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move()
                 .map(|channel| listening::slot(&cluster, channel)),
         )
         .collect();
+    let sleeper = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || oversleep(&stop)
+    });
     let mut course = Course::new(&cluster);
     let mut subscribers = subscribers;
     for kill in 0..kills {
-        for _ in 0..moves / kills.max(1) + 1 {
-            course.move_slots(&slots, &mut run.random);
-        }
+        course.move_slots(&slots, &mut run.random);
         course.kill(kill % 3 == 2, &mut run.random);
+        expect_service(&answered);
         let fault_ended = publisher.next_numbers();
         for subscriber in &mut subscribers {
             course.restored.push(subscriber.expect_heard(&fault_ended));
@@ -96,6 +101,11 @@ fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move()
     }
     let what = "each writer is answered after the cluster is up again";
     run.report_times(what, &mut ledger.back, BACK);
+    let machine = sleeper.join().unwrap();
+    run.report(
+        "a plain sleep of the machine is late by up to",
+        format!("{machine:.1?}"),
+    );
     run.report_times("past the deadline", &mut ledger.late, LATENESS);
     assert!(manager.unload_script(&script).is_clean());
     eventually("no node has a socket", || {
@@ -103,6 +113,16 @@ fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move()
         let nodes = cluster.nodes_up();
         let mut clients = nodes.flat_map(|node| node.clients().unwrap());
         !clients.any(|client| ours(&client))
+    });
+}
+
+/// Waits until each writer has another answer.
+#[track_caller]
+fn expect_service(answered: &[Arc<AtomicU64>]) {
+    let counts = || answered.iter().map(|answered| answered.load(SeqCst));
+    let before: Vec<_> = counts().collect();
+    eventually("every writer is served", || {
+        counts().zip(&before).all(|(now, before)| now > *before)
     });
 }
 

@@ -155,7 +155,7 @@ fn pass(milliseconds: u64) {
 }
 
 /// How late the machine itself wakes a thread at most, which no deadline of a library can undercut.
-fn oversleep(stop: &AtomicBool) -> Duration {
+pub(crate) fn oversleep(stop: &AtomicBool) -> Duration {
     let sleep = Duration::from_millis(10);
     let mut longest = Duration::ZERO;
     while !stop.load(SeqCst) {

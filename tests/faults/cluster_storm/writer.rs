@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use redis_manager::RedisAsyncCommands;
@@ -48,6 +48,8 @@ pub(super) struct Writer {
     pub(super) failures: BTreeMap<String, usize>,
     /// How much longer than the deadline calls took.
     pub(super) late: Vec<Duration>,
+    /// How many calls were acknowledged, for others to see.
+    pub(super) answered: Arc<AtomicU64>,
     /// The longest time without an answer that acknowledges.
     pub(super) longest: Duration,
 }
@@ -62,6 +64,7 @@ impl Writer {
             not_run: BTreeSet::new(),
             failures: BTreeMap::new(),
             late: Vec::new(),
+            answered: Arc::default(),
             longest: Duration::ZERO,
         }
     }
@@ -120,6 +123,7 @@ impl Writer {
         let error = match outcome {
             Ok(_) => {
                 self.acknowledged.insert(number, Instant::now());
+                self.answered.fetch_add(1, SeqCst);
                 return;
             }
             Err(error) => error,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use redis_manager::Protocol;
 use redis_manager::prelude::*;
 use redis_manager_support::{TestCluster, TestServer};
 
 use crate::cluster_listening::{
     Account, connections, listened_at, listened_at_one, name_of, named, open_in,
 };
-use crate::fixture::{Host, PROTOCOLS, eventually};
+use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
 use crate::reconnect::{open, options};
 
 /// Moves the slot of `channel` to another master, and returns that.
@@ -132,6 +133,23 @@ fn shard_channels_follow_a_failover_that_nobody_was_lost_in() {
         assert!(account.gaps() <= gaps + 1);
         end_all(&host, &cluster, &client, &mut [account]);
     }
+}
+
+#[test]
+fn a_node_that_is_down_is_waited_for_as_long_as_somebody_listens() {
+    let (builder, host) = (TestCluster::builder(), Host::new());
+    let cluster = builder.node_timeout(2 * PATIENCE).start_or_panic();
+    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        return;
+    }
+    let client = open_in(&host, &cluster, Protocol::Auto);
+    let channel = Channel::shard("orders");
+    let mut account = Account::open(&client, &channel);
+    account.expect_heard(&cluster);
+    listened_at_one(&cluster, &channel).kill().unwrap();
+    eventually("it is missed", || client.state().is_disconnected());
+    assert_eq!(client.unregister_listeners(&channel).unwrap(), 1);
+    eventually("nobody misses it", || !client.state().is_disconnected());
 }
 
 #[test]

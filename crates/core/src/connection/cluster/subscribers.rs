@@ -1,7 +1,7 @@
 //! The sockets of a client that subscribe in a cluster.
 
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -148,7 +148,12 @@ impl Subscribers {
         let mut idle = HashMap::new();
         let mut settled = Instant::now();
         loop {
-            let looks = idle.values().map(|since| *since + LINGER);
+            let mut looks: Vec<_> = idle.values().map(|since| *since + LINGER).collect();
+            if self.is_any_down() {
+                // Nothing tells that nobody needs one any more.
+                looks.push(Instant::now() + LINGER);
+            }
+            let looks = looks.into_iter();
             let next = looks
                 .chain([settled])
                 .filter(|at| *at > Instant::now())
@@ -167,7 +172,9 @@ impl Subscribers {
             let topology = self.map.topology();
             let is_settled = settled <= Instant::now();
             let is_doubtful = Cell::new(false);
+            let needed = RefCell::new(HashSet::new());
             sink.rearrange(&|channel, at| {
+                needed.borrow_mut().insert(Slot::of(channel.name()));
                 let is_right = self.is_right(&topology, &*sink, channel, at);
                 if is_right || at.is_none() || is_settled {
                     return is_right;
@@ -178,8 +185,15 @@ impl Subscribers {
             if is_doubtful.get() {
                 self.map.doubt();
             }
-            self.close_idle(&mut idle, &topology);
+            let needed = needed.into_inner();
+            let owners = needed.iter().filter_map(|slot| topology.owner(*slot));
+            self.close_idle(&mut idle, &owners.collect());
         }
+    }
+
+    fn is_any_down(&self) -> bool {
+        let shards = self.shards.lock();
+        shards.values().any(|shard| !shard.wire().outbox().is_up())
     }
 
     /// Whether `channel`, which comes by this socket or by none, is where it belongs or will get there by itself.
@@ -209,13 +223,13 @@ impl Subscribers {
         }
     }
 
-    /// `idle` is since when nothing comes by which socket.
-    fn close_idle(&self, idle: &mut HashMap<SocketId, Instant>, topology: &Topology) {
+    /// `idle` is since when nothing comes by which socket, `owners` are the nodes that something is wanted of.
+    fn close_idle(&self, idle: &mut HashMap<SocketId, Instant>, owners: &HashSet<&NodeAddress>) {
         let now = Instant::now();
         let mut closed = Vec::new();
         self.shards.lock().retain(|address, shard| {
-            // One that has to be connected first may get something then.
-            let is_settled = shard.wire().outbox().is_up() || !topology.masters().contains(address);
+            // One that has to be connected first gets it then.
+            let is_settled = shard.wire().outbox().is_up() || !owners.contains(address);
             if !is_settled || !shard.is_idle() {
                 idle.remove(&shard.id());
                 return true;

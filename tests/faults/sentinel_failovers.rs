@@ -64,6 +64,7 @@ fn acknowledged_writes_and_messages_are_accounted_for_however_often_the_master_c
         tasks.iter().all(|task| task.is_finished()) && publishing.is_finished()
     });
 
+    course.catch_up(&trio);
     run.report("failovers", course.summary());
     let writers: Vec<Writer> = tasks
         .into_iter()

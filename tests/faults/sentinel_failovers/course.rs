@@ -35,7 +35,7 @@ impl Fault {
 /// The time of one master.
 pub(super) struct Term {
     pub(super) port: u16,
-    /// How the one before ended. `None` of the first.
+    /// How the one before ended. `None` of the first, and if the sentinels had another one of their own accord.
     pub(super) fault: Option<Fault>,
     pub(super) fault_began: Instant,
     /// When its ROLE was seen to be that of a master.
@@ -44,28 +44,48 @@ pub(super) struct Term {
     pub(super) named: Instant,
 }
 
-pub(super) struct Course(Vec<Term>);
+pub(super) struct Course {
+    terms: Vec<Term>,
+    /// When the master was looked at last.
+    looked: Instant,
+}
 
 impl Course {
     pub(super) fn begin(trio: &SentinelTrio) -> Self {
         let now = Instant::now();
-        Self(vec![Term {
-            port: trio.primary().port(),
-            fault: None,
-            fault_began: now,
-            promoted: now,
-            named: now,
-        }])
+        let mut course = Self {
+            terms: Vec::new(),
+            looked: now,
+        };
+        course.catch_up(trio);
+        course
+    }
+
+    /// Looks who the master is: on a machine that is too busy, sentinels take one for down that is not.
+    pub(super) fn catch_up(&mut self, trio: &SentinelTrio) {
+        let port = trio.primary().port();
+        let now = Instant::now();
+        if self.terms.last().is_none_or(|term| term.port != port) {
+            self.terms.push(Term {
+                port,
+                fault: None,
+                fault_began: self.looked,
+                promoted: now,
+                named: now,
+            });
+        }
+        self.looked = now;
     }
 
     /// Has the master change, and the one before come back, until all are as they were.
     pub(super) fn go_on(&mut self, trio: &SentinelTrio, fault: Fault) {
+        self.catch_up(trio);
+        let of = self.terms.last().map(|term| term.port);
         let (old, others): (Vec<_>, Vec<_>) = trio
             .servers()
             .iter()
-            .partition(|server| server.port() == self.last().port);
+            .partition(|server| Some(server.port()) == of);
         let old = old[0];
-        assert_eq!(trio.primary().port(), old.port(), "nobody else changes it");
         let fault_began = Instant::now();
         match fault {
             Fault::Asked => trio.begin_failover(),
@@ -87,7 +107,7 @@ impl Course {
             port.is_some() && sentinels.any(|sentinel| sentinel.master_port(trio.name()) == port)
         });
         let (port, promoted) = new.unwrap();
-        self.0.push(Term {
+        self.terms.push(Term {
             port,
             fault: Some(fault),
             fault_began,
@@ -101,24 +121,21 @@ impl Course {
             Fault::Paused => old.resume().unwrap(),
         }
         trio.wait_until_whole();
+        self.looked = Instant::now();
     }
 
-    fn last(&self) -> &Term {
-        self.0.last().expect("there is a first")
-    }
-
-    /// Those that began with a failover.
+    /// Those that began with a fault of ours.
     pub(super) fn failovers(&self) -> impl Iterator<Item = &Term> {
-        self.0.iter().skip(1)
+        self.terms.iter().filter(|term| term.fault.is_some())
     }
 
     /// The number of the term in which the server at `port` answered at `at`, and the next one.
     pub(super) fn term(&self, port: u16, at: Instant) -> (usize, Option<&Term>) {
-        let mut terms = self.0.iter().enumerate().rev();
+        let mut terms = self.terms.iter().enumerate().rev();
         // Whoever looks for a promotion may see it later than a client.
         let found = terms.find(|(_, term)| term.port == port && term.fault_began <= at);
         let (number, _) = found.expect("a master answered");
-        (number, self.0.get(number + 1))
+        (number, self.terms.get(number + 1))
     }
 
     pub(super) fn summary(&self) -> impl fmt::Display + use<> {
@@ -128,7 +145,10 @@ impl Course {
                 .count()
         };
         let [asked, killed, paused] = Fault::ALL.map(of);
-        format!("{asked} SENTINEL FAILOVER, {killed} kill -9, {paused} SIGSTOP")
+        let other = self.terms.len() - 1 - self.failovers().count();
+        format!(
+            "{asked} SENTINEL FAILOVER, {killed} kill -9, {paused} SIGSTOP, {other} of the sentinels' own accord"
+        )
     }
 }
 

@@ -116,14 +116,16 @@ impl Account {
         self.gaps
     }
 
-    /// Publishes the next number, by any node or by the one that has the channel's slot.
+    /// Publishes the next number by the node that has the channel's slot.
     pub(crate) fn publish(&mut self, cluster: &TestCluster) {
         let number = self.published + 1;
         let text = number.to_string();
-        let (node, command) = match self.channel.kind() {
-            ChannelKind::Shard => (cluster.owner_of(&self.name), "SPUBLISH"),
-            _ => (cluster.any(), "PUBLISH"),
+        let command = match self.channel.kind() {
+            ChannelKind::Shard => "SPUBLISH",
+            _ => "PUBLISH",
         };
+        // Any node would do for what is no shard channel, if it belongs to the cluster.
+        let node = cluster.owner_of(&self.name);
         match node.command(&[command, &self.name, &text]) {
             // It was not published.
             Ok(Reply::Error(_)) => return,

@@ -85,7 +85,12 @@ impl Caller<'_> {
             let Some(next) = next else {
                 break;
             };
-            let goes_on = match tries.pause(next) {
+            let pause = tries.pause(next);
+            if pause.is_some_and(|pause| !pause.is_zero()) {
+                // They hold for this once, and that is over then.
+                batch.asked.clear();
+            }
+            let goes_on = match pause {
                 Some(pause) => self.pause(pause).await?,
                 None => false,
             };

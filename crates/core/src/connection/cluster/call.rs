@@ -142,7 +142,10 @@ impl<'a> Caller<'a> {
         let map = self.cluster.map();
         match redirect {
             Some(Redirect::Moved { slot, to }) => map.moved(slot, &to),
-            Some(Redirect::Ask { to, .. }) => *asked = Some(self.cluster.0.nodes.at(&to)),
+            Some(Redirect::Ask { to, .. }) => {
+                *asked = Some(self.cluster.0.nodes.at(&to));
+                return Next::Asked;
+            }
             Some(Redirect::TryAgain) => return Next::Again,
             Some(Redirect::Down) => {
                 map.doubt();

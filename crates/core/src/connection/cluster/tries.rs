@@ -13,6 +13,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Where the next try of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Next {
+    /// Where a slot is on its way to, and at once: later it may be on its way there anew, and the key be at both ends.
+    Asked,
     Elsewhere,
     /// At the same place, unless that is known better by then.
     Again,
@@ -40,6 +42,7 @@ impl Tries {
         self.redirected += 1;
         match self.redirected {
             redirected if redirected <= AT_ONCE => Some(Duration::ZERO),
+            redirected if redirected <= MOST && next == Next::Asked => Some(Duration::ZERO),
             redirected if redirected <= MOST => Some(self.backoff.next_delay()),
             _ => None,
         }
@@ -60,5 +63,15 @@ mod tests {
         assert!(later.iter().all(|pause| *pause <= LONGEST_PAUSE));
         assert!(later.iter().any(|pause| !pause.is_zero()));
         assert!(tries.pause(Next::Again).is_some());
+        assert_eq!(tries.pause(Next::Asked), None);
+    }
+
+    #[test]
+    fn whoever_is_named_for_this_once_is_asked_at_once() {
+        let mut tries = Tries::new();
+        let pauses = std::iter::from_fn(|| tries.pause(Next::Asked));
+        let pauses: Vec<_> = pauses.take(2 * MOST as usize).collect();
+        assert_eq!(pauses.len(), MOST as usize);
+        assert!(pauses.iter().all(Duration::is_zero));
     }
 }

@@ -26,8 +26,8 @@ const TASKS_OF_A_CLIENT: usize = 4;
 /// Of each master's slots.
 const CHANNELS_OF_A_MASTER: usize = 2;
 /// Within which calls succeed once the cluster is up again.
-const BACK: Duration = Duration::from_secs(1);
-/// What a call may take beyond its deadline.
+const BACK: Duration = Duration::from_secs(2);
+/// What a call may take beyond its deadline, and beyond what the machine takes to wake anybody.
 const LATENESS: Duration = Duration::from_millis(50);
 
 #[test]
@@ -106,7 +106,7 @@ fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move()
         "a plain sleep of the machine is late by up to",
         format!("{machine:.1?}"),
     );
-    run.report_times("past the deadline", &mut ledger.late, LATENESS);
+    run.report_times("past the deadline", &mut ledger.late, LATENESS + machine);
     assert!(manager.unload_script(&script).is_clean());
     eventually("no node has a socket", || {
         let ours = |client: &redis_manager_support::ClientInfo| client.name == "storm";

@@ -45,6 +45,19 @@ fn a_session_goes_where_its_keys_are_as_long_as_nothing_is_left_on_it() {
 }
 
 #[test]
+fn what_goes_to_all_masters_is_refused_in_a_session() {
+    each_protocol(|_, _, client| {
+        let mut session = client.session().unwrap();
+        for command in ["DBSIZE", "FLUSHALL"] {
+            let refused = cmd(command).exec(&mut session).unwrap_err();
+            let refused = Error::from(refused);
+            assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+            assert!(refused.message().contains("use commands()"), "{refused}");
+        }
+    });
+}
+
+#[test]
 fn a_transaction_runs_on_the_node_of_its_keys_and_notices_who_changed_them() {
     each_protocol(|cluster, _, client| {
         for key in key_of_each(cluster) {

@@ -239,5 +239,7 @@ fn on_a_server_without_shard_channels_a_listener_to_one_fails_alone() {
         let mut events = client.events();
         kill_connections(&server);
         assert_eq!(until_resubscribed(&mut events).1, 1, "{protocol:?}");
+        host.manager.shutdown().unwrap();
+        eventually("it is gone", || server.clients().unwrap().is_empty());
     }
 }

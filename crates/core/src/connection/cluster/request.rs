@@ -5,8 +5,9 @@ use redis::{Cmd, Value};
 use super::super::link::one;
 use super::Caller;
 use super::call::Request;
-use crate::Result;
+
 use crate::cluster::{Item, NodeAddress, Plan, Target};
+use crate::{Delivery, Error, ErrorKind, Result};
 
 impl Caller<'_> {
     /// Sends `cmd` to the node that its keys are with, or its parts to several, and completes with the reply.
@@ -48,7 +49,11 @@ impl Caller<'_> {
         one(self.call(Request::One(cmd), target).await?)
     }
 
-    /// The node that the first keys of `cmd` are with, if it has any.
+    /// The node that the first keys of `cmd` are with, if it has any. For who has a connection to one node.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] if `cmd` goes to all masters: one would only do a part of it.
     pub(in super::super) async fn address_of(self, cmd: &Cmd) -> Result<Option<NodeAddress>> {
         let slot = match Plan::of(cmd, self.table().await?)? {
             Plan::Slot { slot, .. } => slot,
@@ -56,7 +61,12 @@ impl Caller<'_> {
                 Some(part) => part.slot,
                 None => return Ok(None),
             },
-            Plan::AnyNode | Plan::AllMasters(_) | Plan::Scan(_) => return Ok(None),
+            Plan::AnyNode => return Ok(None),
+            Plan::AllMasters(_) | Plan::Scan(_) => {
+                let message = "refused here: in a cluster it goes to all masters, and a session to one; use commands()";
+                let refused = Error::new(ErrorKind::Refused, message);
+                return Err(refused.with_delivery(Delivery::NotSent));
+            }
         };
         let target = Target::Slot { slot, reads: false };
         Ok(Some(self.node_for(&target).await?.address().clone()))

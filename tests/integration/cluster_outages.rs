@@ -76,6 +76,31 @@ fn a_replica_that_takes_over_from_a_paused_master_is_found_although_nobody_hung_
 }
 
 #[test]
+fn a_master_that_falls_silent_is_left_as_soon_as_its_replica_has_taken_over() {
+    for protocol in PROTOCOLS {
+        let cluster = TestCluster::start();
+        let host = Host::new();
+        let patient = options(protocol).command_timeout(PATIENCE);
+        let client: RedisCommandClient = open_in(&host, &cluster, patient);
+        let mut commands = client.commands();
+        let master = cluster.owner(0);
+        let key = key_of(&cluster, master);
+        let () = commands.set(&key, 1).unwrap();
+        let began = Instant::now();
+        master.pause().unwrap();
+        // It is sent, and nobody knows what became of it.
+        let lost = (ErrorKind::Disconnected, Some(Delivery::Unknown));
+        assert_eq!(verdict(commands.incr::<_, _, i64>(&key, 1)), lost);
+        let () = commands.set(&key, 5).unwrap();
+        assert!(began.elapsed() < PATIENCE);
+        assert_ne!(cluster.owner_of(&key).port(), master.port());
+        master.resume().unwrap();
+        cluster.wait_until_whole();
+        expect_unloaded(&host, &cluster);
+    }
+}
+
+#[test]
 fn calls_wait_for_a_cluster_that_is_down_or_end_with_what_it_says() {
     let timeout = Duration::from_millis(1000);
     let builder = TestCluster::builder().replicas(0).durable();

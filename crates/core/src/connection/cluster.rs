@@ -84,6 +84,13 @@ impl Cluster {
         ended.any(|node| !node.is_leaving())
     }
 
+    /// Whether a node has a request, or shard channels to send from.
+    fn expects_something(&self) -> bool {
+        let subscribers = self.0.subscribers.as_ref();
+        let has_shards = subscribers.is_some_and(|it| it.has_shards());
+        has_shards || self.wires().iter().any(|wire| wire.outbox().is_in_use())
+    }
+
     /// What waits to be sent, to all nodes.
     pub(super) fn waiting(&self) -> Waiting {
         let mut waiting = Waiting::default();

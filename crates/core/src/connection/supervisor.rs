@@ -68,12 +68,10 @@ impl Supervisor {
         let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
         let supervised = Supervised::new(&self);
-        // The sink is to hear of the end, which the driver brings.
-        let retired = self.retired.clone().filter(|_| self.sink.is_none());
-        let running = async move {
+        drop(context.spawn(async move {
             let _supervised = supervised;
-            if first == First::Lazy {
-                served.outbox.wanted().await;
+            if first == First::Lazy && self.unless_retired(served.outbox.wanted()).await.is_none() {
+                return;
             }
             // Boxed, as every future that connects: it is large, and a client that is connected has none.
             let connecting = Box::pin(self.connect_first(&served.outbox));
@@ -89,13 +87,7 @@ impl Supervisor {
                 Some(Err(cause)) => self.suspend(served, cause),
                 None => {}
             }
-        };
-        drop(match retired {
-            None => context.spawn(running),
-            Some(retired) => context.spawn(async move {
-                let _ = retired.run_until_cancelled(running).await;
-            }),
-        });
+        }));
         wire
     }
 
@@ -189,9 +181,7 @@ impl Supervisor {
     }
 
     fn driver(&self, mut greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
-        if let (Some(_), Some(retired), Target::Node { endpoint, .. }) =
-            (&self.sink, &self.retired, &self.target)
-        {
+        if let (Some(retired), Target::Node { endpoint, .. }) = (&self.retired, &self.target) {
             let retired = retired.clone().cancelled_owned();
             let reason = async move {
                 retired.await;

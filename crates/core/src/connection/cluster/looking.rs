@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{Value, cmd};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::endpoint::Endpoint;
 use super::super::exclusive::ExclusiveConnection;
@@ -16,6 +16,8 @@ use crate::{Backoff, Deadline, Error, InFlight, Result};
 
 /// How often it is looked if nothing gives reason to.
 const SELDOM: Duration = Duration::from_secs(60);
+/// How often while an answer or a message is expected.
+const EXPECTING: Duration = Duration::from_secs(3);
 /// How often at most, while something does.
 const OFTEN: Duration = Duration::from_secs(1);
 /// How long one node has to answer.
@@ -26,9 +28,7 @@ impl Cluster {
     pub(super) async fn watch(self) {
         let mut backoff = Backoff::new(OFTEN);
         loop {
-            // Not all clients at the same time.
-            let seldom = SELDOM.mul_f64(0.5 + fastrand::f64());
-            let _ = timeout(seldom, self.map().doubted()).await;
+            self.until_it_is_time().await;
             let is_well = match self.look().await {
                 Ok(topology) => {
                     let is_complete = topology.is_complete();
@@ -47,6 +47,24 @@ impl Cluster {
                 self.map().doubt();
             }
             sleep(backoff.next_delay()).await;
+        }
+    }
+
+    /// A node that is silent, and that another has taken over from, gives no reason for doubt.
+    async fn until_it_is_time(&self) {
+        // Not all clients at the same time.
+        let random = |time: Duration| time.mul_f64(0.5 + fastrand::f64());
+        let at_last = Instant::now() + random(SELDOM);
+        loop {
+            if timeout(random(EXPECTING), self.map().doubted())
+                .await
+                .is_ok()
+            {
+                return;
+            }
+            if self.expects_something() || Instant::now() >= at_last {
+                return;
+            }
         }
     }
 

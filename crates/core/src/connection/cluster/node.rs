@@ -18,6 +18,9 @@ use crate::{ClientContext, ErrorKind};
 /// How often it is looked whether what was sent is answered.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// How long a node that leaves has to answer. One that another has taken over from may be silent for ever.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// The socket to one node. It is connected once there is a request, and until the cluster needs the node no more.
 pub(super) struct Node {
     address: NodeAddress,
@@ -65,8 +68,8 @@ impl Node {
         self.is_leaving.load(Ordering::Acquire)
     }
 
-    /// Takes nothing any more. What was not sent fails, for its callers to go elsewhere; what was sent is answered, or
-    /// given up by its deadline.
+    /// Takes nothing any more. What was not sent fails, for its callers to go elsewhere; what was sent is answered soon, or
+    /// nobody knows what became of it.
     pub(super) fn leave(self: &Arc<Self>, context: &Arc<ClientContext>) {
         self.is_leaving.store(true, Ordering::Release);
         let message = format!("{} has no part in the cluster any more", self.address);
@@ -77,7 +80,10 @@ impl Node {
             self.retired.cancel();
             return;
         }
-        let (node, until) = (Arc::clone(self), context.command_timeout());
+        let (node, until) = (
+            Arc::clone(self),
+            LAST_ANSWERS.min(context.command_timeout()),
+        );
         drop(context.spawn(async move {
             let began = Instant::now();
             while node.wire.outbox().is_in_use() && began.elapsed() < until {

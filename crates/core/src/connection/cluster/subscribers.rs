@@ -135,6 +135,11 @@ impl Subscribers {
         }
     }
 
+    /// Whether a node has shard channels for the client.
+    pub(super) fn has_shards(&self) -> bool {
+        !self.shards.lock().is_empty()
+    }
+
     /// Where requests of all of them are left.
     pub(super) fn wires(&self) -> Vec<Arc<Wire>> {
         let shards = self.shards.lock();

@@ -18,9 +18,6 @@ use crate::session_pool::{Purpose, SessionPools};
 /// The longest pause before a command that was not run is tried once more.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long an answer may take, if the deadline is not short.
-const ANSWER: Duration = Duration::from_millis(50);
-
 /// It takes a connection to the node that has the keys of its next command, for as long as nothing of its user is left
 /// on the one that it has.
 pub(crate) struct Roaming {
@@ -236,11 +233,7 @@ impl Roaming {
 
     /// Waits for `pause`. Returns whether there is time left then.
     async fn pause(&self, pause: Duration, deadline: Deadline) -> Result<bool> {
-        let answer = ANSWER.min(deadline.timeout().unwrap_or_default() / 10);
-        if deadline
-            .remaining()
-            .is_some_and(|left| left <= pause + answer)
-        {
+        if !deadline.leaves_time_after(pause) {
             return Ok(false);
         }
         let waiting = self.context().run_admitted(async move {

@@ -449,7 +449,7 @@ impl Connection {
     }
 
     /// The protocol that the server agreed to for commands; `None` before their first connection, with the
-    /// option `lazy_connect`.
+    /// option `lazy_connect` and in a cluster.
     #[must_use]
     pub fn protocol(&self) -> Option<redis::ProtocolVersion> {
         self.link.protocol()

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How long an answer may take, unless the deadline is short.
+const ANSWER: Duration = Duration::from_millis(50);
+
 /// The one deadline of a call, counted from when it was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
@@ -49,6 +52,23 @@ impl Deadline {
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         Some(self.at()?.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether there is time for another try after `pause`, and for its answer: the last one is not to be cut off by the
+    /// deadline, or nobody would know what became of it.
+    ///
+    /// ```
+    /// use redis_manager_core::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// let deadline = Deadline::after(Duration::from_secs(10));
+    /// assert!(deadline.leaves_time_after(Duration::from_secs(5)));
+    /// assert!(!deadline.leaves_time_after(Duration::from_secs(10)));
+    /// ```
+    #[must_use]
+    pub fn leaves_time_after(&self, pause: Duration) -> bool {
+        let answer = ANSWER.min(self.timeout.unwrap_or_default() / 10);
+        self.remaining().is_none_or(|left| left > pause + answer)
     }
 
     pub(crate) fn is_over(&self, now: Instant) -> bool {

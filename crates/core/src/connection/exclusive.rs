@@ -57,8 +57,7 @@ impl ExclusiveConnection {
     /// As [`open_async`](Self::open_async).
     pub async fn open_at(context: &Arc<ClientContext>, node: &NodeAddress) -> Result<Self> {
         let map = ClusterMap::of(context.uri());
-        let endpoint = Endpoint::from(node);
-        Self::open_to(context, Target::Node { endpoint, map }).await
+        Self::open_to(context, Target::node(node, &map)).await
     }
 
     /// Opens one to `target`.

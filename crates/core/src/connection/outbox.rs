@@ -143,18 +143,7 @@ impl Outbox {
         subscription: Subscription,
         in_flight: InFlight,
     ) -> Result<Left> {
-        let cmd = subscription.cmd();
-        let kind = RequestKind {
-            expected: Expected::Confirmation,
-            subscription: Some(Box::new(subscription)),
-            in_flight,
-            is_unattended: false,
-            // The next connection is told of what is wanted then.
-            is_replayed: false,
-        };
-        self.leave(kind, Leading::Never, |bytes| {
-            cmd.write_packed_command(bytes);
-        })
+        self.put_change(subscription, Expected::Confirmation, in_flight)
     }
 
     /// Leaves the end of a shard channel in a cluster.
@@ -163,17 +152,29 @@ impl Outbox {
         subscription: Subscription,
         in_flight: InFlight,
     ) -> Result<Left> {
+        self.put_change(subscription, Expected::Ending, in_flight)
+    }
+
+    fn put_change(
+        &self,
+        subscription: Subscription,
+        expected: Expected,
+        in_flight: InFlight,
+    ) -> Result<Left> {
         let cmd = subscription.cmd();
         let kind = RequestKind {
-            expected: Expected::Ending,
+            expected,
             subscription: Some(Box::new(subscription)),
             in_flight,
             is_unattended: false,
+            // The next connection is told of what is wanted then.
             is_replayed: false,
         };
         self.leave(kind, Leading::Never, |bytes| {
             cmd.write_packed_command(bytes);
-            redis::cmd("PING").write_packed_command(bytes);
+            if expected == Expected::Ending {
+                redis::cmd("PING").write_packed_command(bytes);
+            }
         })
     }
 

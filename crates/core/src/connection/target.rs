@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::{ClusterMap, Roaming};
 use super::endpoint::Endpoint;
+use crate::cluster::NodeAddress;
 use crate::{ClientContext, RedisTopology};
 
 /// Asked at every connect, because the answer may be another one each time.
@@ -28,6 +29,14 @@ impl Target {
         match context.uri().topology() {
             RedisTopology::Cluster => Self::AnyNode(ClusterMap::of(context.uri())),
             _ => Self::OfUri,
+        }
+    }
+
+    /// The node at `address` of the cluster that `map` is of.
+    pub(super) fn node(address: &NodeAddress, map: &Arc<ClusterMap>) -> Self {
+        Self::Node {
+            endpoint: Endpoint::from(address),
+            map: Arc::clone(map),
         }
     }
 

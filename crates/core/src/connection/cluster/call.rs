@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::super::link::value;
 use super::super::reply::{Collector, Expected, Reply};
@@ -14,9 +14,6 @@ use super::tries::{Next, Tries};
 use super::{Cluster, Inner};
 use crate::cluster::{NodeAddress, Redirect, Target, Topology};
 use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
-
-/// How long an answer may take, if the deadline is not short.
-const ANSWER: Duration = Duration::from_millis(50);
 
 /// What is left with one node as a whole.
 #[derive(Clone, Copy)]
@@ -156,17 +153,14 @@ impl<'a> Caller<'a> {
         Next::Elsewhere
     }
 
-    /// Waits for `pause`. Returns whether there is time left for another try, and for its answer: what was not run is not
-    /// to end as what may have been.
+    /// Waits for `pause`. Returns whether there is time left for another try.
     pub(super) async fn pause(self, pause: Duration) -> Result<bool> {
-        let until = Instant::now() + pause;
-        let timeout = self.deadline.timeout().unwrap_or_default();
-        if self.deadline.is_over(until + ANSWER.min(timeout / 10)) {
+        if !self.deadline.leaves_time_after(pause) {
             return Ok(false);
         }
         if !pause.is_zero() {
             self.wait(async move {
-                tokio::time::sleep_until(until).await;
+                tokio::time::sleep(pause).await;
                 Ok(())
             })
             .await?;

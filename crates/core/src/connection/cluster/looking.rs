@@ -5,7 +5,6 @@ use std::time::Duration;
 use redis::{Value, cmd};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::endpoint::Endpoint;
 use super::super::exclusive::ExclusiveConnection;
 use super::super::link::one;
 use super::super::target::Target;
@@ -91,9 +90,10 @@ impl Cluster {
         let seeds = self.map().seeds();
         let mut addresses = topology.nodes();
         addresses.extend_from_slice(seeds);
+        addresses.sort_unstable();
+        addresses.dedup();
         fastrand::shuffle(&mut addresses);
         addresses.sort_by_key(|address| self.0.nodes.standing(address));
-        addresses.dedup();
         addresses
     }
 
@@ -108,10 +108,7 @@ impl Cluster {
             }
             None => {
                 let asking = async {
-                    let target = Target::Node {
-                        endpoint: Endpoint::from(address),
-                        map: self.map().clone(),
-                    };
+                    let target = Target::node(address, self.map());
                     let connection = ExclusiveConnection::open_to(self.context(), target).await?;
                     connection.ask_async(&slots, deadline).await
                 };

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::endpoint::Endpoint;
 use super::super::supervisor::Supervisor;
 use super::super::target::Target;
 use super::super::wire::Wire;
@@ -39,10 +38,7 @@ impl Node {
         let retired = CancellationToken::new();
         let supervisor = Supervisor {
             context: Arc::clone(context),
-            target: Target::Node {
-                endpoint: Endpoint::from(address),
-                map: Arc::clone(map),
-            },
+            target: Target::node(address, map),
             protocol: context.protocol(),
             sink: None,
             retired: Some(retired.clone()),

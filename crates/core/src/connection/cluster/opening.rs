@@ -5,7 +5,6 @@ use std::sync::Arc;
 use redis::cmd;
 
 use super::super::PushSink;
-use super::super::endpoint::Endpoint;
 use super::super::exclusive::ExclusiveConnection;
 use super::super::link::one;
 use super::super::progress::Progress;
@@ -47,10 +46,7 @@ impl Cluster {
     }
 
     async fn ask_seed(&self, address: &NodeAddress) -> Result<()> {
-        let target = SocketTarget::Node {
-            endpoint: Endpoint::from(address),
-            map: self.map().clone(),
-        };
+        let target = SocketTarget::node(address, self.map());
         let connection = ExclusiveConnection::open_to(self.context(), target).await?;
         let deadline = Deadline::after(self.context().options().connect_timeout());
         let slots = connection

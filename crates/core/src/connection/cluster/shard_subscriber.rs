@@ -6,7 +6,6 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::super::endpoint::Endpoint;
 use super::super::supervisor::Supervisor;
 use super::super::target::Target;
 use super::super::wire::Wire;
@@ -47,10 +46,7 @@ impl ShardSubscriber {
         let retired = CancellationToken::new();
         let supervisor = Supervisor {
             context: Arc::clone(context),
-            target: Target::Node {
-                endpoint: Endpoint::from(address),
-                map: Arc::clone(map),
-            },
+            target: Target::node(address, map),
             protocol: context.protocol(),
             sink: Some(Arc::new(sink)),
             retired: Some(retired.clone()),

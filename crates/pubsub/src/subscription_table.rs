@@ -261,7 +261,7 @@ impl<L: OfClient> SubscriptionTable<L> {
         if !entry.may_be_at(socket) {
             return Confirmed::Twice;
         }
-        entry.at = Some(socket);
+        entry.gain(socket, now);
         let missing = entry.missing.take();
         if entry.differs() {
             return Confirmed::Differs;
@@ -398,6 +398,25 @@ impl<L: OfClient> SubscriptionTable<L> {
             }
         }
         (wanted, misplaced)
+    }
+
+    /// Notes of the channels of which `belongs` says so, and of the socket that is subscribed to each, that they belonged
+    /// there at the time `at`: not by the word of the server there, which may not know yet that another one has them.
+    pub(crate) fn ascertain(
+        &mut self,
+        kind: ChannelKind,
+        belongs: impl Fn(&Channel, SocketId) -> bool,
+        at: SystemTime,
+    ) {
+        let entries = self.channels.get_mut(&kind);
+        for entry in entries.into_iter().flat_map(HashMap::values_mut) {
+            if entry
+                .at
+                .is_some_and(|socket| belongs(&entry.channel, socket))
+            {
+                entry.ascertain(at);
+            }
+        }
     }
 
     /// Notes that a server has answered, or will not, that the subscription of `socket` to `channel` has ended, which

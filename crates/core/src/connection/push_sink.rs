@@ -54,6 +54,12 @@ pub trait PushSink: Any + Send + Sync + 'static {
         None
     }
 
+    /// At the time `at` those shard channels of which `belongs` says so, and of the socket that is subscribed to each, came
+    /// there. A node alone may not know that another one has taken its slots: what is published there since is missed.
+    fn ascertained(&self, belongs: &dyn Fn(&Channel, SocketId) -> bool, at: SystemTime) {
+        let _ = (belongs, at);
+    }
+
     /// Where shard channels belong has changed. `is_right` says of a channel, and of the socket that is subscribed to it,
     /// if one is, whether nothing is to be done: it belongs there, or will be restored by itself.
     fn rearrange(&self, is_right: &dyn Fn(&Channel, Option<SocketId>) -> bool) {

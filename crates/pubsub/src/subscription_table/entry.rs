@@ -16,6 +16,9 @@ pub(super) struct Entry<L> {
     left: Vec<(ListenerId, L)>,
     /// The socket that is subscribed to it, as far as a server has confirmed.
     pub(super) at: Option<SocketId>,
+    /// Until when it was certain that whatever is published on it comes there. `None` if that is, for as long as the
+    /// server does not say otherwise.
+    certain_until: Option<SystemTime>,
     /// It was told to end the subscription there, because the channel belongs elsewhere.
     pub(super) is_moving: bool,
     /// The last step that the server was told, until that is answered or given up.
@@ -38,6 +41,7 @@ impl<L: OfClient> Entry<L> {
             leaving: Vec::new(),
             left: Vec::new(),
             at: None,
+            certain_until: None,
             is_moving: false,
             pending: None,
             missing: None,
@@ -173,12 +177,28 @@ impl<L: OfClient> Entry<L> {
         self.at.is_none_or(|at| at == socket)
     }
 
+    /// It comes by `socket` from now on.
+    pub(super) fn gain(&mut self, socket: SocketId, now: SystemTime) {
+        if self.at != Some(socket) {
+            self.at = Some(socket);
+            self.certain_until = (socket != SocketId::FIRST).then_some(now);
+        }
+    }
+
+    /// Whatever was published on it by then has come, or will come, by the socket that is subscribed to it.
+    pub(super) fn ascertain(&mut self, until: SystemTime) {
+        if let Some(certain) = &mut self.certain_until {
+            *certain = until.max(*certain);
+        }
+    }
+
     /// The socket is not subscribed any more; messages have arrived until `last_heard`.
     pub(super) fn lose(&mut self, last_heard: SystemTime) {
         self.depart_if(|_| true);
+        let certain_until = self.certain_until.take();
         if self.at.is_some() && self.is_wanted() && self.missing.is_none() {
             self.missing = Some(Missing {
-                since: last_heard,
+                since: certain_until.map_or(last_heard, |until| until.min(last_heard)),
                 listeners: Arc::clone(&self.listeners),
             });
         }

@@ -36,6 +36,8 @@ enum Happening {
     Move(usize, usize),
     /// The table hears of that.
     Rearrange,
+    /// It hears which channels come by the sockets to which they belong.
+    Ascertain,
 }
 
 fn happening(sockets: usize) -> impl Strategy<Value = Happening> {
@@ -54,6 +56,7 @@ fn happening(sockets: usize) -> impl Strategy<Value = Happening> {
         1 => (0..sockets, 0..CHANNELS).prop_map(|(socket, channel)| End(socket, channel)),
         2 => (0..CHANNELS, 0..sockets).prop_map(|(channel, socket)| Move(channel, socket)),
         2 => Just(Rearrange),
+        2 => Just(Ascertain),
         2 => (0..sockets).prop_map(Redirect),
     ]
 }
@@ -147,6 +150,8 @@ struct World {
     places: HashMap<Channel, usize>,
     /// That by which it comes, as far as its server has confirmed.
     comes_by: HashMap<Channel, usize>,
+    /// Until when it was certain that it belongs there, if there are several.
+    certain_until: HashMap<Channel, SystemTime>,
     /// Answers that nobody has heard of yet, and by which socket they came.
     answers: Vec<(Told, usize, Answer)>,
     second: u64,
@@ -167,6 +172,7 @@ impl World {
             },
             places: (0..CHANNELS).map(|number| (channel(number), 0)).collect(),
             comes_by: HashMap::new(),
+            certain_until: HashMap::new(),
             answers: Vec::new(),
             second: 0,
         }
@@ -243,6 +249,7 @@ impl World {
             Happening::Rearrange => {
                 self.rearrange();
             }
+            Happening::Ascertain => self.ascertain(),
         }
     }
 
@@ -393,6 +400,9 @@ impl World {
         self.sockets[socket].server.insert(channel.clone());
         let now = self.now();
         let confirmed = self.table.subscribed(id, channel, now);
+        if !self.comes_by.contains_key(channel) && self.sockets.len() > 1 {
+            self.certain_until.insert(channel.clone(), now);
+        }
         let comes_by = *self.comes_by.entry(channel.clone()).or_insert(socket);
         assert_eq!(confirmed == Confirmed::Twice, comes_by != socket);
         if confirmed == Confirmed::Twice {
@@ -506,6 +516,21 @@ impl World {
         is_done
     }
 
+    fn ascertain(&mut self) {
+        let now = self.now();
+        let certain: Vec<_> = self.certain_until.keys().cloned().collect();
+        for channel in certain {
+            let place = self.places[&channel];
+            if self.comes_by.get(&channel) == Some(&place) {
+                self.certain_until.insert(channel, now);
+            }
+        }
+        let belongs = |channel: &Channel, at| self.sockets[self.places[channel]].id == at;
+        for kind in [ChannelKind::Plain, ChannelKind::Pattern, ChannelKind::Shard] {
+            self.table.ascertain(kind, belongs, now);
+        }
+    }
+
     fn settle(&mut self, index: usize) {
         if index >= self.answers.len() {
             return;
@@ -574,7 +599,9 @@ impl World {
     ) {
         for (Owned { id, .. }, channel) in &self.listeners {
             let after = match self.hearing[id] {
-                Hearing::Yes if is_lost(channel) => Hearing::LostAt(now),
+                Hearing::Yes if is_lost(channel) => {
+                    Hearing::LostAt(*self.certain_until.get(channel).unwrap_or(&now))
+                }
                 Hearing::Leaving if is_nowhere(channel) => Hearing::Left,
                 other => other,
             };

@@ -164,6 +164,12 @@ impl PushSink for SocketSink {
         Some(Self::new(&self.subscriptions, socket))
     }
 
+    fn ascertained(&self, belongs: &dyn Fn(&Channel, SocketId) -> bool, at: SystemTime) {
+        if let Some(table) = &mut *self.subscriptions.table.lock() {
+            table.ascertain(ChannelKind::Shard, belongs, at);
+        }
+    }
+
     fn rearrange(&self, is_right: &dyn Fn(&Channel, Option<SocketId>) -> bool) {
         self.subscriptions.rearrange(is_right);
     }

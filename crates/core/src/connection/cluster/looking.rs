@@ -1,6 +1,6 @@
 //! Looking what the cluster is like.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis::{Value, cmd};
 use tokio::time::{Instant, sleep, timeout};
@@ -10,8 +10,9 @@ use super::super::link::one;
 use super::super::target::Target;
 use super::super::ticket::Ticket;
 use super::Cluster;
+use super::nodes::Standing;
 use crate::cluster::{NodeAddress, Topology};
-use crate::{Backoff, Deadline, Error, InFlight, Result};
+use crate::{Backoff, Deadline, Error, ErrorKind, InFlight, Result};
 
 /// How often it is looked if nothing gives reason to.
 const SELDOM: Duration = Duration::from_secs(60);
@@ -22,16 +23,29 @@ const OFTEN: Duration = Duration::from_secs(1);
 /// How long one node has to answer.
 const ANSWER: Duration = Duration::from_secs(1);
 
+/// What the cluster is like.
+struct Told {
+    by: NodeAddress,
+    /// When that was asked.
+    at: SystemTime,
+    topology: Topology,
+}
+
 impl Cluster {
     /// Looks from time to time, and whenever there is a doubt, for as long as the client is open.
     pub(super) async fn watch(self) {
         let mut backoff = Backoff::new(OFTEN);
+        let mut last_told = None;
         loop {
             self.until_it_is_time().await;
-            let is_well = match self.look().await {
-                Ok(topology) => {
+            let is_well = match self.look(last_told.as_ref()).await {
+                Ok(Told { by, at, topology }) => {
                     let is_complete = topology.is_complete();
+                    if let Some(subscribers) = &self.0.subscribers {
+                        subscribers.ascertain(&topology, &by, at);
+                    }
                     self.learn(topology);
+                    last_told = Some(by);
                     is_complete && !self.0.nodes.is_any_down()
                 }
                 Err(error) => {
@@ -73,19 +87,25 @@ impl Cluster {
         self.0.nodes.keep_to(&self.map().topology());
     }
 
-    /// Asks one node after the other, those first that are likely to answer.
-    async fn look(&self) -> Result<Topology> {
+    /// Asks one node after the other, those first that are likely to answer, and last the one at `last`.
+    async fn look(&self, last: Option<&NodeAddress>) -> Result<Told> {
         let mut failure = None;
-        for address in self.likely_first() {
-            match self.ask_at(&address).await {
-                Ok(topology) => return Ok(topology),
+        for by in self.likely_first(last) {
+            let at = SystemTime::now();
+            match self.ask_at(&by).await {
+                Ok(topology) if topology.masters().is_empty() => {
+                    // It was cast out, or knows nobody yet; what others have is known better.
+                    let message = format!("{by} knows of no node that has slots");
+                    failure = Some(Error::new(ErrorKind::Connect, message));
+                }
+                Ok(topology) => return Ok(Told { by, at, topology }),
                 Err(error) => failure = Some(error),
             }
         }
         Err(failure.unwrap_or_else(|| self.context().closed_error()))
     }
 
-    fn likely_first(&self) -> Vec<NodeAddress> {
+    fn likely_first(&self, last: Option<&NodeAddress>) -> Vec<NodeAddress> {
         let topology = self.map().topology();
         let seeds = self.map().seeds();
         let mut addresses = topology.nodes();
@@ -93,7 +113,10 @@ impl Cluster {
         addresses.sort_unstable();
         addresses.dedup();
         fastrand::shuffle(&mut addresses);
-        addresses.sort_by_key(|address| self.0.nodes.standing(address));
+        addresses.sort_by_key(|address| {
+            let standing = self.0.nodes.standing(address);
+            (standing == Standing::Down, Some(address) == last, standing)
+        });
         addresses
     }
 
@@ -114,7 +137,7 @@ impl Cluster {
                 };
                 timeout(ANSWER, asking).await.map_err(|_| {
                     let message = format!("{address} says nothing within {ANSWER:?}");
-                    Error::new(crate::ErrorKind::Timeout, message)
+                    Error::new(ErrorKind::Timeout, message)
                 })??
             }
         };

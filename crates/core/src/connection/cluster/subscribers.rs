@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -147,6 +147,21 @@ impl Subscribers {
         wires.chain([Arc::clone(&self.plain)]).collect()
     }
 
+    /// Takes note of what the node at `by` has told of others, which was asked at the time `at`.
+    pub(super) fn ascertain(&self, topology: &Topology, by: &NodeAddress, at: SystemTime) {
+        let Some(sink) = self.sink.upgrade() else {
+            return;
+        };
+        let belongs = |channel: &Channel, socket| {
+            let shards = self.shards.lock();
+            find(&shards, socket).is_some_and(|shard| {
+                let owner = topology.owner(Slot::of(channel.name()));
+                shard.address() != by && owner == Some(shard.address())
+            })
+        };
+        sink.ascertained(&belongs, at - SETTLED);
+    }
+
     /// Has shard channels follow their slots, and closes sockets that nothing comes by, for as long as the client is open.
     async fn look_after(self: Arc<Self>, sink: Arc<dyn PushSink>) {
         let mut changes = self.map.changes();
@@ -209,18 +224,13 @@ impl Subscribers {
         channel: &Channel,
         at: Option<SocketId>,
     ) -> bool {
-        let slot = Slot::of(channel.name());
-        let Some(owner) = topology.owner(slot) else {
+        let Some(owner) = topology.owner(Slot::of(channel.name())) else {
             return true;
         };
         let mut shards = self.shards.lock();
         match at {
             // One that is not there any more is being lost.
-            Some(id) => find(&shards, id).is_none_or(|shard| {
-                let address = shard.address();
-                // What is published in a shard comes by all its nodes.
-                address == owner || topology.replicas(slot).contains(address)
-            }),
+            Some(id) => find(&shards, id).is_none_or(|shard| shard.address() == owner),
             None => {
                 let shard = self.shard_at(&mut shards, owner, sink);
                 shard.is_none_or(|shard| shard.will_restore())

@@ -83,6 +83,7 @@ mod registering_many;
 mod reloading;
 mod routing;
 mod routing_walk;
+mod scheme_hints;
 mod script_commands;
 mod scripts_and_scans;
 mod sentinel;

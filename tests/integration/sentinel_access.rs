@@ -48,7 +48,7 @@ fn sentinels_and_servers_with_tls() {
         .manager
         .open::<RedisCommandClient>(&host.script, &plain);
     let error = opened.unwrap_err();
-    assert!(error.message().contains("rediss://"), "{error}");
+    assert!(error.message().contains("rediss-sentinel://"), "{error}");
 }
 
 #[test]

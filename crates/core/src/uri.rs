@@ -218,6 +218,11 @@ impl RedisUri {
         self.tls
     }
 
+    /// What a URI of this topology begins with, with TLS or without.
+    pub(crate) fn scheme_with(&self, tls: bool) -> &'static str {
+        scheme::canonical(self.topology, tls)
+    }
+
     /// How much of the server's certificate is checked; without TLS it means nothing. Default
     /// [`VerifyPeer::Full`].
     #[must_use]
@@ -266,7 +271,7 @@ impl RedisUri {
 
     /// Writes the URI with `password`, which is encoded already.
     fn url(&self, password: Option<&str>) -> String {
-        let scheme = scheme::canonical(self.topology, self.tls);
+        let scheme = self.scheme_with(self.tls);
         let username = self.username().map(percent::encode).unwrap_or_default();
         // Never without the colon: redis-rs would read a text alone as the user name.
         let user_info = password

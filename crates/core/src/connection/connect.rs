@@ -5,6 +5,8 @@ use tokio::net::TcpStream;
 
 use super::endpoint::Endpoint;
 use super::progress::Progress;
+#[cfg(feature = "tls")]
+use super::scheme_hint::without_tls;
 use super::socket::Socket;
 use crate::{
     ClientContext, ClientOptions, ClientResources, Error, ErrorKind, RedisUri, Result,
@@ -82,12 +84,15 @@ async fn secure(
     let config = configs
         .get(peer.options.tls(), peer.uri.verify_peer())
         .await?;
-    progress.tls_began();
+    progress.tls_began(endpoint);
     let secured = super::tls_socket::TlsSocket::connect(stream, name, config).await;
-    progress.tls_ended();
+    progress.answered();
     match secured {
         Ok(socket) => Ok(Socket::Tls(Box::new(socket))),
-        Err(error) => Err(crate::tls::explain(endpoint, error)),
+        Err(error) => {
+            let plain = without_tls(peer.uri, endpoint);
+            Err(crate::tls::explain(endpoint, &plain, error))
+        }
     }
 }
 

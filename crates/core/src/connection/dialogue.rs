@@ -10,6 +10,9 @@ use super::connect::{Peer, connect};
 use super::endpoint::Endpoint;
 use super::login::auth;
 use super::progress::Progress;
+use super::scheme_hint::with_tls;
+#[cfg(feature = "tls")]
+use super::scheme_hint::without_tls;
 use super::socket::Socket;
 use crate::resp::{DecodeError, Decoder, DecoderLimits};
 use crate::{Credentials, Error, ErrorKind, RedisUri, Result};
@@ -113,9 +116,8 @@ impl<'a> Dialogue<'a> {
         }
         loop {
             if self.decoder.begun() == Some(TLS_ALERT) {
-                return Err(
-                    self.not_redis("it speaks TLS, for which the URI begins with rediss://")
-                );
+                let secure = with_tls(self.uri, &self.endpoint);
+                return Err(self.not_redis(format_args!("it speaks TLS, for which {secure}")));
             }
             match take(&mut self.decoder) {
                 Ok(Some(answer)) => return Ok(answer),
@@ -129,7 +131,8 @@ impl<'a> Dialogue<'a> {
                 #[cfg(feature = "tls")]
                 Err(error) if crate::tls::is_from_tls(&error) => {
                     // Under TLS 1.3 a server judges the client's certificate when the client thinks it is done.
-                    return Err(crate::tls::explain(&self.endpoint, error));
+                    let plain = without_tls(self.uri, &self.endpoint);
+                    return Err(crate::tls::explain(&self.endpoint, &plain, error));
                 }
                 Err(error) => {
                     self.failure.get_or_insert(error);
@@ -156,8 +159,11 @@ impl<'a> Dialogue<'a> {
     fn lost(&self) -> Error {
         let is_plain = !matches!(self.endpoint, Endpoint::Unix(_)) && !self.uri.is_tls();
         let hint = match is_plain && !self.was_heard {
-            true => "; does the port speak TLS? then the URI begins with rediss://",
-            false => "",
+            true => {
+                let secure = with_tls(self.uri, &self.endpoint);
+                format!("; does the port speak TLS? then {secure}")
+            }
+            false => String::new(),
         };
         Error::new(
             ErrorKind::Connect,

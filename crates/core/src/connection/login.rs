@@ -44,7 +44,7 @@ impl Login {
         let announcements = catch_unwind(AssertUnwindSafe(subscribe)).ok().flatten();
         progress.asking_began();
         let credentials = ask(context.address(), &**provider).await;
-        progress.asking_ended();
+        progress.answered();
         let credentials = credentials?;
         Ok(Self {
             credentials: Some(credentials).filter(Credentials::is_login),

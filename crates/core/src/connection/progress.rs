@@ -1,45 +1,56 @@
 //! How far a connection got that is being made.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use parking_lot::Mutex;
+
+use super::endpoint::Endpoint;
+use super::scheme_hint::without_tls;
+use crate::RedisUri;
 
 /// Left by who connects, for who tells that it took too long.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
-    waits_for_tls: AtomicBool,
-    waits_for_credentials: AtomicBool,
+pub(super) struct Progress(Mutex<Awaited>);
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+enum Awaited {
+    /// Nobody's of whom there is something to say.
+    #[default]
+    Nobody,
+    /// The server's, which was reached, and is to answer the TLS handshake.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
+    Tls(Endpoint),
+    /// The credentials provider's.
+    Credentials,
 }
 
 impl Progress {
-    /// The server was reached, and is to answer the TLS handshake.
+    /// The server at `endpoint` was reached, and is to answer the TLS handshake.
     #[cfg(feature = "tls")]
-    pub(super) fn tls_began(&self) {
-        self.waits_for_tls.store(true, Ordering::Relaxed);
-    }
-
-    /// It did.
-    #[cfg(feature = "tls")]
-    pub(super) fn tls_ended(&self) {
-        self.waits_for_tls.store(false, Ordering::Relaxed);
+    pub(super) fn tls_began(&self, endpoint: &Endpoint) {
+        *self.0.lock() = Awaited::Tls(endpoint.clone());
     }
 
     /// The credentials provider is asked.
     pub(super) fn asking_began(&self) {
-        self.waits_for_credentials.store(true, Ordering::Relaxed);
+        *self.0.lock() = Awaited::Credentials;
     }
 
-    /// It has answered.
-    pub(super) fn asking_ended(&self) {
-        self.waits_for_credentials.store(false, Ordering::Relaxed);
+    /// Whoever was waited for has answered.
+    pub(super) fn answered(&self) {
+        *self.0.lock() = Awaited::Nobody;
     }
 
-    /// What there is to say of a connection that took too long.
-    pub(super) fn hint(&self) -> &'static str {
-        if self.waits_for_tls.load(Ordering::Relaxed) {
-            ": the TLS handshake is not answered; if the port does not speak TLS, the URI begins with redis://"
-        } else if self.waits_for_credentials.load(Ordering::Relaxed) {
-            ": the credentials provider has not answered"
-        } else {
-            ""
+    /// What there is to say of a connection for `uri` that took too long.
+    pub(super) fn hint(&self, uri: &RedisUri) -> String {
+        match &*self.0.lock() {
+            Awaited::Nobody => String::new(),
+            Awaited::Tls(endpoint) => {
+                let plain = without_tls(uri, endpoint);
+                format!(
+                    ": the TLS handshake is not answered; if the port does not speak TLS, {plain}"
+                )
+            }
+            Awaited::Credentials => ": the credentials provider has not answered".to_owned(),
         }
     }
 }

@@ -340,7 +340,7 @@ pub(super) async fn in_time<T>(
                 ErrorKind::Timeout,
                 format!(
                     "no connection to {address} within {timeout:?}{}",
-                    progress.hint()
+                    progress.hint(context.uri())
                 ),
             ))
         })

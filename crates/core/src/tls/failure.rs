@@ -16,14 +16,18 @@ fn tls_error(error: &io::Error) -> Option<&TlsError> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Says why there is no connection to `address` over TLS, because of `error`.
-pub(crate) fn explain(address: &dyn Display, error: io::Error) -> Error {
+/// Says why there is no connection to `address` over TLS, because of `error`. `plain` is what the URI is like for one
+/// without.
+pub(crate) fn explain(address: &dyn Display, plain: &str, error: io::Error) -> Error {
     let (kind, message) = match tls_error(&error) {
         Some(TlsError::InvalidCertificate(reason)) => {
             (ErrorKind::Connect, untrusted(address, reason))
         }
         Some(TlsError::AlertReceived(alert)) => refused(address, *alert),
-        Some(TlsError::InvalidMessage(_)) => (ErrorKind::Protocol, no_tls(address)),
+        Some(TlsError::InvalidMessage(_)) => (
+            ErrorKind::Protocol,
+            format!("{address} does not speak TLS; for a plain connection {plain}"),
+        ),
         Some(error) => (
             ErrorKind::Connect,
             format!("there is no TLS connection to {address}: {error}"),
@@ -32,7 +36,7 @@ pub(crate) fn explain(address: &dyn Display, error: io::Error) -> Error {
             ErrorKind::Connect,
             format!(
                 "{address} closed the connection during the TLS handshake; does it speak TLS? \
-                 without, the URI begins with redis://"
+                 without, {plain}"
             ),
         ),
         None => (
@@ -41,10 +45,6 @@ pub(crate) fn explain(address: &dyn Display, error: io::Error) -> Error {
         ),
     };
     Error::new(kind, message).with_source(error)
-}
-
-fn no_tls(address: &dyn Display) -> String {
-    format!("{address} does not speak TLS; for a plain connection the URI begins with redis://")
 }
 
 fn untrusted(address: &dyn Display, reason: &CertificateError) -> String {
@@ -117,7 +117,8 @@ mod tests {
     use super::*;
 
     fn told(error: TlsError) -> (ErrorKind, String) {
-        let error = explain(&"h:1", io::Error::new(io::ErrorKind::InvalidData, error));
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
+        let error = explain(&"h:1", "it is redis://", error);
         (error.kind(), error.message().to_owned())
     }
 
@@ -175,6 +176,6 @@ mod tests {
     fn a_socket_that_fails_is_no_failure_of_tls() {
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert!(!is_from_tls(&reset));
-        assert_eq!(explain(&"h:1", reset).kind(), ErrorKind::Connect);
+        assert_eq!(explain(&"h:1", "", reset).kind(), ErrorKind::Connect);
     }
 }

@@ -7,7 +7,7 @@ use redis_manager::prelude::*;
 use redis_manager_support::{TestCluster, TestSentinel, Validity};
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS};
-use crate::sentinel::StaleSentinel;
+use crate::sentinel::{StaleSentinel, url};
 use crate::tls_fixture::{Certificates, HOSTS, Secure};
 
 const TYPES: [ClientType; 3] = [ClientType::Basic, ClientType::Command, ClientType::PubSub];
@@ -43,6 +43,19 @@ fn expect(url: &str, certificates: &Certificates, parts: &[&str]) {
 
 fn at(port: u16) -> String {
     format!("127.0.0.1:{port}")
+}
+
+#[test]
+fn a_client_with_tls_at_plain_sentinels() {
+    let Some(secure) = Secure::start() else {
+        return;
+    };
+    let monitor = || TestSentinel::builder().monitor("main", secure.server.port(), 1);
+    let [one, two] = [monitor(), monitor()].map(|it| it.start_or_panic(secure.server.binary()));
+    let url = url(&[&one, &two], "#main").replace("redis-", "rediss-");
+    let hint = "TLS, the URI begins with redis-sentinel://";
+    let [first, second] = [at(one.port()), at(two.port())];
+    expect(&url, &secure.certificates, &[hint, &first, &second]);
 }
 
 #[test]

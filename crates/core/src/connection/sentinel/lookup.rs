@@ -53,23 +53,25 @@ impl SentinelSet {
 
     /// Asks the sentinel of this number, which has so much time.
     pub(super) async fn ask_in_time(&self, index: usize, time: Duration) -> Result<Endpoint> {
-        match tokio::time::timeout(time, self.ask(index)).await {
+        let progress = Progress::default();
+        match tokio::time::timeout(time, self.ask(index, &progress)).await {
             Ok(answer) => answer,
             Err(_) => {
-                let message = format!("{} does not answer within {time:?}", self.name(index));
+                let (name, hint) = (self.name(index), progress.hint(&self.uri));
+                let message = format!("{name} does not answer within {time:?}{hint}");
                 Err(Error::new(ErrorKind::Timeout, message))
             }
         }
     }
 
-    async fn ask(&self, index: usize) -> Result<Endpoint> {
-        let mut dialogue = self.call(index).await?;
+    async fn ask(&self, index: usize, progress: &Progress) -> Result<Endpoint> {
+        let mut dialogue = self.call(index, progress).await?;
         self.say_question(&mut dialogue);
         self.take_answer(&mut dialogue).await
     }
 
     /// Connects to the sentinel of this number, and logs in.
-    pub(super) async fn call(&self, index: usize) -> Result<Dialogue<'_>> {
+    pub(super) async fn call(&self, index: usize, progress: &Progress) -> Result<Dialogue<'_>> {
         let Some(endpoint) = self.nodes.get(index) else {
             return Err(Error::new(ErrorKind::Internal, "no such sentinel"));
         };
@@ -78,9 +80,12 @@ impl SentinelSet {
             options: &self.options,
             resources: &self.resources,
         };
-        let mut dialogue = Dialogue::open(endpoint.clone(), peer, &Progress::default()).await?;
+        let mut dialogue = Dialogue::open(endpoint.clone(), peer, progress).await?;
         if let Some(provider) = self.options.sentinel_credentials() {
-            let credentials = ask(endpoint, &**provider).await?;
+            progress.asking_began();
+            let credentials = ask(endpoint, &**provider).await;
+            progress.answered();
+            let credentials = credentials?;
             dialogue.credentials = Some(credentials).filter(Credentials::is_login);
             dialogue.log_in().await?;
         }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::backoff::Backoff;
 use super::super::dialogue::Dialogue;
+use super::super::progress::Progress;
 use super::SentinelSet;
 use super::answer::{PROMOTED, SWITCHED, switch};
 use super::round::{order, share};
@@ -56,7 +57,7 @@ impl SentinelSet {
     async fn listen(&self, index: usize) -> Result<()> {
         let time = share(self.options.connect_timeout(), self.nodes.len());
         let subscribing = async {
-            let mut dialogue = self.call(index).await?;
+            let mut dialogue = self.call(index, &Progress::default()).await?;
             // In one write, so that no switch is between them.
             self.say_question(&mut dialogue);
             dialogue.say(&["SUBSCRIBE", SWITCHED, PROMOTED]);

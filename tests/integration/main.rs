@@ -79,6 +79,7 @@ mod reconnect_faults;
 mod reconnect_liars;
 mod reconnect_options;
 mod reconnect_pubsub;
+mod redirections;
 mod registering_many;
 mod reloading;
 mod routing;

@@ -124,7 +124,13 @@ impl RedisCommandClient {
 
     pub(crate) async fn request(&self, cmd: &Cmd) -> Result<Value> {
         match route(cmd)? {
-            Route::Shared => self.0.connection.request_routed(cmd).await,
+            Route::Shared => {
+                let reply = self.0.connection.request_routed(cmd).await?;
+                match self.0.context.unfollowed(&reply, false) {
+                    None => Ok(reply),
+                    Some(error) => Err(error.with_command(upper_name(cmd))),
+                }
+            }
             // Boxed, because a future has room for its largest part, and most calls need none of it.
             Route::Blocking(_) => Box::pin(self.request_blocking(cmd)).await,
         }

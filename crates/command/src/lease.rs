@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use redis_manager_core::redis::{Cmd, Pipeline, ToRedisArgs, Value, cmd};
-use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect};
+use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect, upper_name};
 use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result, Share};
 
 use crate::condition::Condition;
@@ -54,6 +54,15 @@ impl Lease {
 
     /// As [`request`](Self::request), for a call that began earlier.
     pub(crate) async fn request_by(&mut self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
+        let reply = self.send(cmd, deadline).await?;
+        let is_bound = !self.condition.is_clean();
+        match self.context.unfollowed(&reply, is_bound) {
+            None => Ok(reply),
+            Some(error) => Err(error.with_command(upper_name(cmd))),
+        }
+    }
+
+    async fn send(&mut self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
         let (effect, blocking) = session_effect(cmd)?;
         // Who does not wait for the reply leaves it outstanding.
         let effect = if cmd.is_no_response() {

@@ -3,6 +3,7 @@
 mod calls;
 mod closing;
 mod members;
+mod redirections;
 mod status;
 mod view;
 mod work;

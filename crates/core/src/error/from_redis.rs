@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use redis::RedisError;
+use redis::{RedisError, ServerError, ServerErrorKind};
 
 use super::{Delivery, Error, ErrorKind};
 
@@ -37,13 +37,28 @@ impl From<RedisError> for Error {
         let message = error.to_string();
         // redis quotes the value that it could not convert, which may be anything.
         let message = match message.split_once(" (value was ") {
-            Some((reason, _)) if kind == ErrorKind::Conversion => reason,
-            _ => &message,
+            Some((reason, _)) if kind == ErrorKind::Conversion => reason.to_owned(),
+            _ if has_redirection(&error) => format!("{message}; {FOLLOWED}"),
+            _ => message,
         };
         Error::new(kind, message)
             .with_delivery(delivery)
             .with_source(error)
     }
+}
+
+/// What there is to say of a redirection by a node of a cluster. Whoever knows the client says it more exactly.
+const FOLLOWED: &str = "a client whose URI begins with redis-cluster:// follows that, but for a session that watches \
+    keys or is in a transaction";
+
+/// Whether the server, by a reply of its own or to one command of a pipeline, names another node.
+fn has_redirection(error: &RedisError) -> bool {
+    let is_redirection = |error: &ServerError| {
+        let kind = error.kind();
+        matches!(kind, Some(ServerErrorKind::Moved | ServerErrorKind::Ask))
+    };
+    let errors = error.clone().into_server_errors();
+    errors.is_some_and(|errors| errors.iter().any(|(_, error)| is_redirection(error)))
 }
 
 /// Finds the error of ours that `error` carries. `redis` keeps foreign errors behind an `Arc`, and
@@ -116,6 +131,19 @@ mod tests {
         let value = redis::parse_redis_value(b"-NOSCRIPT No matching script\r\n").unwrap();
         let theirs = value.extract_error().unwrap_err();
         let ours = Error::from(theirs.clone()).with_command("EVALSHA");
+        assert_eq!(RedisError::from(ours), theirs);
+    }
+
+    #[test]
+    fn a_redirection_says_who_follows_it_and_is_the_same_after_the_round_trip() {
+        let value = redis::parse_redis_value(b"-MOVED 866 h:7001\r\n").unwrap();
+        let theirs = value.extract_error().unwrap_err();
+        let ours = Error::from(theirs.clone());
+        assert!(ours.message().contains("redis-cluster://"), "{ours}");
+        assert_eq!(
+            (ours.code(), ours.answer()),
+            (Some("MOVED"), Some("866 h:7001"))
+        );
         assert_eq!(RedisError::from(ours), theirs);
     }
 

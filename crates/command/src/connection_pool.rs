@@ -47,6 +47,13 @@ pub(crate) struct Connections {
     node: Option<NodeAddress>,
 }
 
+impl Connections {
+    /// The node that they go to, if the server is a cluster.
+    pub(crate) fn node(&self) -> Option<&NodeAddress> {
+        self.node.as_ref()
+    }
+}
+
 impl Manager for Connections {
     type Type = ExclusiveConnection;
     type Error = Error;

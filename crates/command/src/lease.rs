@@ -54,7 +54,8 @@ impl Lease {
 
     /// As [`request`](Self::request), for a call that began earlier.
     pub(crate) async fn request_by(&mut self, cmd: &Cmd, deadline: Deadline) -> Result<Value> {
-        let reply = self.send(cmd, deadline).await?;
+        let reply = self.send(cmd, deadline).await;
+        let reply = reply.map_err(|error| named(error, || upper_name(cmd)))?;
         let is_bound = !self.condition.is_clean();
         match self.context.unfollowed(&reply, is_bound) {
             None => Ok(reply),
@@ -97,6 +98,15 @@ impl Lease {
 
     /// As [`request_pipeline`](Self::request_pipeline), for a call that began earlier.
     pub(crate) async fn request_pipeline_by(
+        &mut self,
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<Vec<Value>> {
+        let replies = self.send_pipeline(pipeline, deadline).await;
+        replies.map_err(|error| named(error, || "pipeline".to_owned()))
+    }
+
+    async fn send_pipeline(
         &mut self,
         pipeline: &Pipeline,
         deadline: Deadline,
@@ -201,6 +211,14 @@ impl Lease {
             _ => connection.is_some_and(|connection| connection.is_open()),
         };
         is_open && !self.context.is_closed()
+    }
+}
+
+/// `error`, with the command that it is about: without a connection, nobody has named that.
+fn named(error: Error, command: impl FnOnce() -> String) -> Error {
+    match error.command() {
+        Some(_) => error,
+        None => error.with_command(command()),
     }
 }
 

@@ -135,7 +135,7 @@ async fn try_to_lease(
         .await
         .map_err(|error| match error {
             PoolError::Backend(cause) => cause,
-            other => pool_error(context, option, deadline, &other),
+            other => pool_error(context, pool, option, deadline, &other),
         })
 }
 
@@ -163,7 +163,7 @@ async fn lease(
             Ok(connection) => return Ok(connection),
             Err(PoolError::Backend(cause)) if !context.queues_after(&cause) => return Err(cause),
             Err(PoolError::Backend(cause)) => Some(cause),
-            Err(error) => return Err(pool_error(context, option, deadline, &error)),
+            Err(error) => return Err(pool_error(context, pool, option, deadline, &error)),
         };
         let delay = backoff.next_delay();
         let pause = deadline.remaining().map_or(delay, |left| left.min(delay));
@@ -184,25 +184,28 @@ fn too_late(context: &ClientContext, deadline: Deadline, failure: Error) -> Erro
 
 fn pool_error(
     context: &ClientContext,
+    pool: &ConnectionPool,
     option: &str,
     deadline: Deadline,
     error: &PoolError<Error>,
 ) -> Error {
     let timeout = deadline.timeout().unwrap_or_default();
+    let node = pool.manager().node().map(NodeAddress::to_string);
     match error {
         PoolError::Closed => context.closed_error(),
         PoolError::Timeout(TimeoutType::Wait) => context.error(
             ErrorKind::PoolExhausted,
             format!(
-                "no connection became free within {timeout:?}; \
-                 the option {option} allows this many at a time"
+                "no connection{} became free within {timeout:?}; \
+                 the option {option} allows this many at a time",
+                node.map(|node| format!(" to {node}")).unwrap_or_default()
             ),
         ),
         PoolError::Timeout(_) => context.error(
             ErrorKind::Timeout,
             format!(
                 "no connection to {} within {timeout:?}",
-                context.uri().address()
+                node.unwrap_or_else(|| context.uri().address())
             ),
         ),
         other => context.error(ErrorKind::Internal, other.to_string()),

@@ -82,7 +82,7 @@ async fn greet_at(
 ) -> Result<Greeted> {
     let mut dialogue = Dialogue::open(endpoint, Peer::of(context), progress).await?;
     // Not before, or it would be asked in vain while the server is down.
-    let login = Login::find(context, progress).await?;
+    let login = Login::find(&dialogue.endpoint, context, progress).await?;
     dialogue.credentials = login.credentials;
     let mut greeting = Greeting {
         dialogue,

@@ -26,8 +26,12 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// Asks for the login of a connection of the client of `context`.
-    pub(super) async fn find(context: &ClientContext, progress: &Progress) -> Result<Self> {
+    /// Asks for the login of a connection of the client of `context` to who is at `address`.
+    pub(super) async fn find(
+        address: impl Display,
+        context: &ClientContext,
+        progress: &Progress,
+    ) -> Result<Self> {
         let Some(provider) = context.options().credentials() else {
             let uri = context.uri();
             let username = uri.username().unwrap_or_default();
@@ -43,7 +47,7 @@ impl Login {
         let subscribe = || Some(provider.rotation()?.subscribe());
         let announcements = catch_unwind(AssertUnwindSafe(subscribe)).ok().flatten();
         progress.asking_began();
-        let credentials = ask(context.address(), &**provider).await;
+        let credentials = ask(address, &**provider).await;
         progress.answered();
         let credentials = credentials?;
         Ok(Self {
@@ -69,15 +73,16 @@ pub(super) async fn ask(
     Err(Error::new(ErrorKind::Connect, message))
 }
 
-/// Tells the server of other credentials, on the connection of `wire`, whenever there are any.
+/// Tells the server at `address` of other credentials, on the connection of `wire`, whenever there are any.
 pub(super) async fn renew(
     context: &ClientContext,
+    address: &str,
     wire: &Wire,
     mut announcements: Announcements,
 ) -> Infallible {
     loop {
         announcements.next().await;
-        let event = match authenticate(context, wire).await {
+        let event = match authenticate(context, address, wire).await {
             Ok(()) => ClientEvent::Reauthenticated,
             Err(cause) => ClientEvent::ReauthenticationFailed {
                 cause: cause.with_client(context.client_id()),
@@ -87,12 +92,12 @@ pub(super) async fn renew(
     }
 }
 
-async fn authenticate(context: &ClientContext, wire: &Wire) -> Result<()> {
+async fn authenticate(context: &ClientContext, address: &str, wire: &Wire) -> Result<()> {
     let Some(provider) = context.options().credentials() else {
         return Ok(());
     };
     let timeout = context.options().connect_timeout();
-    let asked = tokio::time::timeout(timeout, ask(context.address(), &**provider)).await;
+    let asked = tokio::time::timeout(timeout, ask(address, &**provider)).await;
     let credentials = asked.unwrap_or_else(|_| {
         let message = format!("the credentials provider has not answered within {timeout:?}");
         Err(Error::new(ErrorKind::Timeout, message))
@@ -102,7 +107,7 @@ async fn authenticate(context: &ClientContext, wire: &Wire) -> Result<()> {
     match one(Ticket::new(wire, left).await?)? {
         Value::ServerError(refusal) => {
             let refusal = RedisError::from(refusal);
-            Err(explain(context.address(), Some(&credentials), refusal))
+            Err(explain(address, Some(&credentials), refusal))
         }
         _ => Ok(()),
     }

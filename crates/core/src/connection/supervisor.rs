@@ -122,7 +122,8 @@ impl Supervisor {
                 None => running.await,
                 // Boxed, because hardly any client has it.
                 Some(announcements) => {
-                    let renewing = renew(&self.context, wire, announcements);
+                    let address = self.target.address(&self.context);
+                    let renewing = renew(&self.context, &address, wire, announcements);
                     Box::pin(beside(running, renewing)).await
                 }
             };

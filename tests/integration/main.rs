@@ -26,6 +26,7 @@ mod cluster_outages;
 mod cluster_pubsub;
 mod cluster_pubsub_moves;
 mod cluster_resharding;
+mod cluster_routing;
 mod cluster_scripts;
 mod cluster_session_errors;
 mod cluster_sessions;

@@ -45,6 +45,11 @@ impl Plan {
                 Some(Policy::AllMasters(merge)) => Ok(Self::AllMasters(merge)),
                 // A cursor that is none is the server's to refuse.
                 Some(Policy::Scan) => Ok(Scan::of(cmd)?.map_or(Self::AnyNode, Self::Scan)),
+                // Nor is what is no slot refused here.
+                Some(Policy::SlotAt(place)) => {
+                    let slot = argument(cmd, place).and_then(Slot::read);
+                    Ok(slot.map_or(Self::AnyNode, |slot| Self::Slot { slot, reads: false }))
+                }
             },
             (Places::One(place), reads) => {
                 let key = argument(cmd, place).unwrap_or_default();

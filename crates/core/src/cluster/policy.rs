@@ -10,17 +10,22 @@ pub(super) enum Policy {
     AllMasters(Merge),
     /// To one master after the other, from call to call.
     Scan,
+    /// To the node of the slot whose number is this argument.
+    SlotAt(usize),
 }
 
 /// What Redis from 7.0 on says in the tips `request_policy` and `response_policy` of COMMAND, see
 /// <https://redis.io/docs/latest/develop/reference/command-tips/>, and servers before do not say.
 ///
 /// What is not here goes to one node although a tip has it elsewhere: INFO, MEMORY STATS and the like say something of
-/// one node that is no sum, RANDOMKEY and PING are as good from any, and WAIT belongs to a session.
+/// one node that is no sum, RANDOMKEY and PING are as good from any, and WAIT belongs to a session. No tip says that of a
+/// slot's keys only its own node knows anything, and that any other says that there are none.
 const WITHOUT_KEYS: &[(&str, Policy)] = &[
     ("ACL|DELUSER", Policy::AllMasters(Merge::First)),
     ("ACL|SAVE", Policy::AllMasters(Merge::First)),
     ("ACL|SETUSER", Policy::AllMasters(Merge::First)),
+    ("CLUSTER|COUNTKEYSINSLOT", Policy::SlotAt(2)),
+    ("CLUSTER|GETKEYSINSLOT", Policy::SlotAt(2)),
     ("COMMANDLOG|LEN", Policy::AllMasters(Merge::Sum)),
     ("COMMANDLOG|RESET", Policy::AllMasters(Merge::First)),
     ("CONFIG|RESETSTAT", Policy::AllMasters(Merge::First)),

@@ -24,6 +24,12 @@ impl Slot {
         (number < Self::COUNT).then_some(Self(number))
     }
 
+    /// Reads a number in its decimal form.
+    pub(crate) fn read(number: &[u8]) -> Option<Self> {
+        let number = std::str::from_utf8(number).ok()?;
+        number.parse().ok().and_then(Self::new)
+    }
+
     /// 0 to 16 383.
     pub(crate) fn number(self) -> u16 {
         self.0
@@ -81,6 +87,10 @@ mod tests {
     fn only_a_slot_that_there_is_has_a_number() {
         assert_eq!(Slot::new(16_383).map(Slot::number), Some(16_383));
         assert_eq!(Slot::new(16_384), None);
+        assert_eq!(Slot::read(b"16383"), Slot::new(16_383));
+        for text in ["", "-1", "16384", "1.0", " 1", "x"] {
+            assert_eq!(Slot::read(text.as_bytes()), None, "{text}");
+        }
     }
 
     /// Bit by bit, as the specification has it.

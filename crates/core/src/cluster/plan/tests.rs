@@ -31,7 +31,7 @@ const COMMANDS: &str = "
     scan +readonly
     script > script|load ; script|exists ; script|kill ; script|debug
     config > config|get ; config|set
-    cluster > cluster|slots
+    cluster > cluster|slots ; cluster|countkeysinslot ; cluster|getkeysinslot
     client > client|id
 ";
 
@@ -180,6 +180,29 @@ fn what_cannot_be_split_is_refused_as_redis_would() {
         let theirs = RedisError::from(error);
         let cross_slot = redis::ServerErrorKind::CrossSlot;
         assert_eq!(theirs.kind(), redis::ErrorKind::Server(cross_slot));
+    }
+}
+
+#[test]
+fn what_is_asked_of_a_slot_goes_to_its_node_and_to_any_if_there_is_no_such_slot() {
+    for line in [
+        "CLUSTER COUNTKEYSINSLOT 15495",
+        "cluster getkeysinslot 15495 3",
+    ] {
+        match plan(line).unwrap() {
+            Plan::Slot { slot, reads } => {
+                assert_eq!((slot.number(), reads), (15_495, false), "{line}");
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    for line in [
+        "CLUSTER COUNTKEYSINSLOT",
+        "CLUSTER COUNTKEYSINSLOT 16384",
+        "CLUSTER GETKEYSINSLOT x 3",
+    ] {
+        let planned = plan(line).unwrap();
+        assert!(matches!(planned, Plan::AnyNode), "{line}: {planned:?}");
     }
 }
 

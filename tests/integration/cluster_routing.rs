@@ -48,3 +48,33 @@ fn what_is_asked_of_a_slot_is_answered_by_the_node_that_has_it() {
         expect_unloaded(&host, cluster);
     }
 }
+
+#[test]
+fn an_mset_without_its_last_value_is_refused_by_the_server_and_sets_nothing() {
+    let cluster = TestCluster::shared();
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let client: RedisCommandClient = open_in(&host, cluster, options(protocol));
+        let (mut commands, keys) = (client.commands(), key_of_each(cluster));
+        let mut mset = cmd("MSET");
+        mset.arg(&keys[0]).arg(1).arg(&keys[1]).arg(2).arg(&keys[2]);
+        let mut piped = pipe();
+        piped.add_command(mset.clone());
+        let outcomes = [
+            mset.query::<Value>(&mut commands),
+            piped.query::<Value>(&mut commands),
+            pollster::block_on(mset.query_async(&mut client.async_commands())),
+        ];
+        for outcome in outcomes {
+            let refused = Error::from(outcome.unwrap_err());
+            let said = "wrong number of arguments for";
+            assert!(refused.message().contains(said), "{refused}");
+            assert_eq!(refused.kind(), ErrorKind::Server);
+            assert_eq!(refused.delivery(), Some(Delivery::Replied));
+        }
+        for key in &keys {
+            assert!(!commands.exists::<_, bool>(key).unwrap());
+        }
+        expect_unloaded(&host, cluster);
+    }
+}

@@ -15,8 +15,8 @@ pub(crate) enum Plan {
     AnyNode,
     /// To the node of `slot`; `reads` if one of its replicas may answer too.
     Slot { slot: Slot, reads: bool },
-    /// In parts, each to the node of its slot. They are at least two, and each is a command for itself: others may come
-    /// between them, and one may fail where another does not.
+    /// In parts, each to the node of its slot, and each a command for itself: others may come between them, and one may
+    /// fail where another does not. They are at least two; of a command that no server would run it is one, which says so.
     Split {
         parts: Vec<Part>,
         merge: Merge,

@@ -33,10 +33,13 @@ struct Arguments<'a> {
 }
 
 impl Splittable {
-    /// Splits `cmd`, whose arguments behind its name are as [`Splittable`] says. `None` if they are not.
+    /// Splits `cmd`, whose arguments behind its name are as [`Splittable`] says.
     ///
     /// The parts are in the order of their first keys, and in each the keys in their own order, so that of a key that
     /// is there twice the last value stays.
+    ///
+    /// If a value is missing, there is one part, of too few arguments. A node would say of the whole that its keys are in
+    /// several slots, and nothing of what is wrong; and of parts, all but the last would run.
     pub(super) fn split(self, cmd: &Cmd) -> Option<(Vec<Part>, Merge)> {
         let mut words = cmd.args_iter().map(bytes);
         let name = words.next()?;
@@ -57,7 +60,11 @@ impl Splittable {
             part.values.push(key);
             part.places.push(place);
             if self == Self::Pairs {
-                part.values.push(words.next()?);
+                let Some(value) = words.next() else {
+                    let cmd = write(name, &[key], cmd.is_no_response());
+                    return Some((vec![Part { slot, cmd }], Merge::First));
+                };
+                part.values.push(value);
             }
             place += 1;
         }

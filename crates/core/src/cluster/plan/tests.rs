@@ -165,8 +165,6 @@ fn what_cannot_be_split_is_refused_as_redis_would() {
         ("EVAL s 2 a b", "EVAL"),
         ("XREAD STREAMS a b 0 0", "XREAD"),
         ("SSUBSCRIBE a b", "SSUBSCRIBE"),
-        // A value is missing.
-        ("MSET a 1 b", "MSET"),
     ] {
         let error = plan(line).unwrap_err();
         assert_eq!(error.command(), Some(name), "{line}");
@@ -204,6 +202,22 @@ fn what_is_asked_of_a_slot_goes_to_its_node_and_to_any_if_there_is_no_such_slot(
         let planned = plan(line).unwrap();
         assert!(matches!(planned, Plan::AnyNode), "{line}: {planned:?}");
     }
+}
+
+#[test]
+fn an_mset_without_its_last_value_is_for_a_server_to_refuse_and_none_of_it_runs() {
+    match plan("MSET a 1 b 2 {a}").unwrap() {
+        Plan::Split { parts, merge, .. } => {
+            let [part] = parts.as_slice() else {
+                panic!("{parts:?}");
+            };
+            assert_eq!(line(&part.cmd), "MSET {a}");
+            assert_eq!((part.slot, merge), (Slot::of(b"a"), Merge::First));
+        }
+        other => panic!("{other:?}"),
+    }
+    let together = plan("MSET {a}1 1 {a}2").unwrap();
+    assert!(matches!(together, Plan::Slot { .. }), "{together:?}");
 }
 
 #[test]

@@ -113,3 +113,4 @@ mod unload;
 mod unload_races;
 mod unregistering;
 mod uri_forms;
+mod wrong_logins;

@@ -82,6 +82,11 @@ impl Error {
         self.edit(|details| details.delivery = Some(delivery))
     }
 
+    /// The same with other words.
+    pub(crate) fn with_message(self, message: impl Into<String>) -> Self {
+        self.edit(|details| details.message = message.into())
+    }
+
     fn edit(mut self, change: impl FnOnce(&mut Details)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self

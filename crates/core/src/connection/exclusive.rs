@@ -11,12 +11,14 @@ use super::busy_poll::BusyPoll;
 use super::cluster::ClusterMap;
 use super::driver::Driver;
 use super::endpoint::Endpoint;
+use super::handshake::greet;
 use super::has_no_reply;
 use super::learning::learn_commands;
 use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
-use super::supervisor::{Served, greet_in_time};
+use super::progress::Progress;
+use super::supervisor::{Served, in_time};
 use super::target::Target;
 use super::ticket::Ticket;
 use super::wire::Wire;
@@ -62,7 +64,18 @@ impl ExclusiveConnection {
 
     /// Opens one to `target`.
     pub(super) async fn open_to(context: &Arc<ClientContext>, target: Target) -> Result<Self> {
-        let mut greeted = greet_in_time(context, &target, context.protocol()).await?;
+        let progress = Progress::default();
+        let opening = Self::open_unbounded(context, &target, &progress);
+        in_time(context, &target, &progress, opening).await
+    }
+
+    /// The same for who says how long it may take.
+    pub(super) async fn open_unbounded(
+        context: &Arc<ClientContext>,
+        target: &Target,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut greeted = greet(context, target, context.protocol(), progress).await?;
         let announcements = greeted.announcements.take();
         let outbox = Outbox::new(context.options(), &ReplayFilter::none());
         let pushes = Pushes::of(greeted.protocol, false);

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use redis::ProtocolVersion;
 use tokio::time::Instant;
@@ -315,7 +315,7 @@ async fn another_master(switches: &mut Option<Switches>) -> (Endpoint, Instant) 
 }
 
 /// Opens a connection in `protocol`, within the option `connect_timeout`.
-pub(super) async fn greet_in_time(
+async fn greet_in_time(
     context: &ClientContext,
     target: &Target,
     protocol: Protocol,
@@ -332,15 +332,26 @@ pub(super) async fn in_time<T>(
     progress: &Progress,
     connecting: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let timeout = context.options().connect_timeout();
-    tokio::time::timeout(timeout, connecting)
+    let time = context.options().connect_timeout();
+    within(time, context, target, progress, connecting).await
+}
+
+/// The same, within `time`.
+pub(super) async fn within<T>(
+    time: Duration,
+    context: &ClientContext,
+    target: &Target,
+    progress: &Progress,
+    connecting: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::time::timeout(time, connecting)
         .await
         .unwrap_or_else(|_| {
             let address = target.address(context);
             Err(Error::new(
                 ErrorKind::Timeout,
                 format!(
-                    "no connection to {address} within {timeout:?}{}",
+                    "no connection to {address} within {time:?}{}",
                     progress.hint(context.uri())
                 ),
             ))

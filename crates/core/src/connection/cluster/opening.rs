@@ -1,14 +1,18 @@
 //! The beginning: what the cluster is like, and what commands it has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use redis::cmd;
+use tokio::time::{Instant, sleep};
 
 use super::super::PushSink;
 use super::super::exclusive::ExclusiveConnection;
 use super::super::link::one;
 use super::super::progress::Progress;
-use super::super::supervisor::in_time;
+use super::super::supervisor::within;
 use super::super::target::Target as SocketTarget;
 use super::super::ticket::Ticket;
 use super::looking::read;
@@ -17,38 +21,66 @@ use crate::cluster::{NodeAddress, Target};
 use crate::namespace::CommandTable;
 use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
 
+/// After which another node is asked as well.
+const HEAD_START: Duration = Duration::from_millis(500);
+
 impl Cluster {
-    /// Asks the nodes that the URI names, one after the other. With the option `lazy_connect` nothing is asked before
-    /// there is a request.
+    /// Asks the nodes that the URI names, within the option `connect_timeout`. With the option `lazy_connect` nothing is
+    /// asked before there is a request.
     pub(in super::super) async fn open(
         context: &Arc<ClientContext>,
         sink: Option<Arc<dyn PushSink>>,
     ) -> Result<Self> {
         let cluster = Self::new(context, sink);
         if !context.options().lazy_connect() {
-            let target = SocketTarget::AnyNode(cluster.map().clone());
-            let asking = Box::pin(cluster.ask_seeds());
-            in_time(context, &target, &Progress::default(), asking).await?;
+            // Boxed, because it is large.
+            let asked = Box::pin(cluster.ask_seeds()).await;
+            asked.map_err(|error| error.with_client(context.client_id()))?;
         }
         drop(context.spawn(cluster.clone().watch()));
         Ok(cluster)
     }
 
+    /// Asks one after the other. Whoever has not answered soon is still listened to while the next one is asked.
     async fn ask_seeds(&self) -> Result<()> {
-        let mut failure = None;
-        for address in self.map().seeds() {
-            match self.ask_seed(address).await {
-                Ok(()) => return Ok(()),
-                Err(error) => failure = Some(error),
+        let time = self.context().options().connect_timeout();
+        let (until, mut seeds) = (Instant::now() + time, self.map().seeds().iter());
+        let (mut asking, mut said) = (FuturesUnordered::new(), Vec::new());
+        let head_start = HEAD_START.min(time / 4);
+        loop {
+            match seeds.next() {
+                Some(address) => asking.push(self.ask_seed(address, until)),
+                None if asking.is_empty() => return Err(nobody_tells(said)),
+                None => {}
+            }
+            tokio::select! {
+                Some(answer) = asking.next() => match answer {
+                    Ok(()) => return Ok(()),
+                    Err(error) => said.push(error),
+                },
+                () = sleep(head_start), if seeds.len() > 0 => {}
             }
         }
-        Err(failure.unwrap_or_else(|| self.context().closed_error()))
     }
 
-    async fn ask_seed(&self, address: &NodeAddress) -> Result<()> {
+    async fn ask_seed(&self, address: &NodeAddress, until: Instant) -> Result<()> {
         let target = SocketTarget::node(address, self.map());
-        let connection = ExclusiveConnection::open_to(self.context(), target).await?;
-        let deadline = Deadline::after(self.context().options().connect_timeout());
+        let (progress, left) = (Progress::default(), until - Instant::now());
+        // For messages.
+        let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let asking = self.ask_at_first(address, &target, &progress);
+        within(left, self.context(), &target, &progress, asking).await
+    }
+
+    async fn ask_at_first(
+        &self,
+        address: &NodeAddress,
+        target: &SocketTarget,
+        progress: &Progress,
+    ) -> Result<()> {
+        let context = self.context();
+        let connection = ExclusiveConnection::open_unbounded(context, target, progress).await?;
+        let deadline = Deadline::after(context.options().connect_timeout());
         let slots = connection
             .ask_async(cmd("CLUSTER").arg("SLOTS"), deadline)
             .await?;
@@ -93,6 +125,23 @@ impl Cluster {
     }
 }
 
+/// The error of an opening in which no node of the URI tells of the cluster, of what each said.
+fn nobody_tells(mut said: Vec<Error>) -> Error {
+    let Some(last) = said.pop() else {
+        return Error::new(ErrorKind::Internal, "the URI names no node");
+    };
+    if said.is_empty() {
+        return last;
+    }
+    let messages: Vec<_> = said.iter().chain([&last]).map(Error::message).collect();
+    let messages = messages.join("; ");
+    let message = format!("no node of the URI tells what the cluster is like: {messages}");
+    match said.iter().all(|other| other.kind() == last.kind()) {
+        true => last.with_message(message),
+        false => Error::new(ErrorKind::Connect, message).with_source(last),
+    }
+}
+
 impl<'a> Caller<'a> {
     /// What the servers say of their commands; asks one if that is not known yet.
     pub(in super::super) async fn table(self) -> Result<&'a Arc<CommandTable>> {
@@ -114,5 +163,37 @@ impl<'a> Caller<'a> {
         })
         .await?;
         known.get().ok_or_else(|| self.client.closed_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(kinds: &[ErrorKind]) -> Vec<Error> {
+        let error = |(index, kind): (usize, &ErrorKind)| Error::new(*kind, format!("n{index}"));
+        kinds.iter().enumerate().map(error).collect()
+    }
+
+    #[test]
+    fn the_error_is_that_of_the_one_node_or_tells_what_each_said() {
+        use ErrorKind::{Authentication, Connect, Internal};
+        for (kinds, kind, message) in [
+            (vec![Authentication], Authentication, "n0"),
+            (
+                vec![Authentication, Authentication],
+                Authentication,
+                "no node of the URI tells what the cluster is like: n0; n1",
+            ),
+            (
+                vec![Authentication, Connect],
+                Connect,
+                "no node of the URI tells what the cluster is like: n0; n1",
+            ),
+            (vec![], Internal, "the URI names no node"),
+        ] {
+            let error = nobody_tells(said(&kinds));
+            assert_eq!((error.kind(), error.message()), (kind, message));
+        }
     }
 }

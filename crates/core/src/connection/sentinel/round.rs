@@ -21,9 +21,15 @@ pub(super) fn nobody_knows(master: &str, said: &[Error]) -> Error {
         [first, rest @ ..] if rest.iter().all(|other| other.kind() == first.kind()) => first.kind(),
         _ => ErrorKind::Connect,
     };
+    // The login of the URI is the servers'.
+    let wants_login = |error: &Error| matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
+    let hint = match said.iter().any(wants_login) {
+        true => "; sentinels have a login of their own, the option sentinel_credentials",
+        false => "",
+    };
     let said: Vec<&str> = said.iter().map(Error::message).collect();
     let message = format!(
-        "no sentinel says where the master {master} is: {}",
+        "no sentinel says where the master {master} is: {}{hint}",
         said.join("; ")
     );
     Error::new(kind, message)
@@ -63,5 +69,19 @@ mod tests {
             some.message(),
             "no sentinel says where the master main is: a knows no such master; b is down"
         );
+    }
+
+    #[test]
+    fn if_one_wants_a_login_it_is_said_once_where_that_is_to_be_found() {
+        let refused = redis::parse_redis_value(b"-NOAUTH Authentication required.\r\n");
+        let refused = refused.and_then(redis::Value::extract_error).unwrap_err();
+        let refused = || {
+            let error = Error::new(ErrorKind::Authentication, "a refused to log in");
+            error.with_source(refused.clone())
+        };
+        let error = nobody_knows("main", &[refused(), refused()]);
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+        let hints = error.message().matches("sentinel_credentials").count();
+        assert_eq!(hints, 1, "{error}");
     }
 }

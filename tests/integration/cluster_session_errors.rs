@@ -68,3 +68,43 @@ fn a_pool_that_is_empty_says_of_which_node() {
         expect_unloaded(&host, cluster);
     }
 }
+
+#[track_caller]
+fn expect_refused(outcome: Result<Value, redis_manager::redis::RedisError>) {
+    let refused = Error::from(outcome.unwrap_err());
+    assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+    assert_eq!(refused.delivery(), Some(Delivery::NotSent));
+    assert_eq!(refused.command(), Some("MULTI"));
+    for way in ["WATCH a key first", "session.transaction(keys, …)"] {
+        assert!(refused.message().contains(way), "{refused}");
+    }
+}
+
+#[test]
+fn a_multi_that_does_not_say_which_node_it_is_for_is_refused() {
+    let cluster = TestCluster::shared();
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let client: RedisCommandClient = open_in(&host, cluster, options(protocol));
+        for key in key_of_each(cluster) {
+            let mut session = client.session().unwrap();
+            expect_refused(cmd("MULTI").query(&mut session));
+            // Where it has just been says nothing of where it is to be.
+            let () = session.set(&key, 1).unwrap();
+            expect_refused(cmd("multi").query(&mut session));
+            cmd("WATCH").arg(&key).exec(&mut session).unwrap();
+            cmd("MULTI").exec(&mut session).unwrap();
+            let queued: String = cmd("INCR").arg(&key).query(&mut session).unwrap();
+            assert_eq!(queued, "QUEUED");
+            let (sum,): (i64,) = cmd("EXEC").query(&mut session).unwrap();
+            assert_eq!(sum, 2);
+            expect_refused(cmd("MULTI").query(&mut session));
+            assert_eq!(session.get::<_, i64>(&key).unwrap(), 2);
+            pollster::block_on(async {
+                let mut session = client.session_async().await.unwrap();
+                expect_refused(cmd("MULTI").query_async(&mut session).await);
+            });
+        }
+        expect_unloaded(&host, cluster);
+    }
+}

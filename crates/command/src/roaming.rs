@@ -65,6 +65,9 @@ impl Roaming {
         effect: SessionEffect,
         (deadline, until): (Deadline, Deadline),
     ) -> Result<Value> {
+        if effect == SessionEffect::BeginsTransaction && condition.is_clean() {
+            return Err(self.nowhere());
+        }
         let mut backoff = Backoff::new(LONGEST_PAUSE);
         loop {
             let may_go = condition.is_clean();
@@ -98,6 +101,15 @@ impl Roaming {
                 return Ok(reply);
             }
         }
+    }
+
+    /// The refusal of a MULTI with nothing before it that says which node its keys are with: where it happens to be,
+    /// what follows would be refused with MOVED, unless the keys happen to be there.
+    fn nowhere(&self) -> Error {
+        let message = "refused here: in a cluster it does not say which node it is for; WATCH a key first, or use \
+            session.transaction(keys, …) or an atomic() pipeline";
+        let refused = self.context().error(ErrorKind::Refused, message);
+        refused.with_delivery(Delivery::NotSent)
     }
 
     /// As [`request`](Self::request), for a pipeline. A transaction on watched keys whose slot went elsewhere was not run,

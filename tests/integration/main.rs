@@ -92,6 +92,7 @@ mod scripts_and_scans;
 mod sentinel;
 mod sentinel_access;
 mod sentinel_failover;
+mod sentinel_secured;
 mod session;
 mod session_connections;
 mod shard_channels;

@@ -52,6 +52,6 @@ pub use handle::ServerHandle;
 pub use lookup::Lookup;
 pub use reply::Reply;
 pub use sentinel::{TestSentinel, TestSentinelBuilder};
-pub use sentinel_trio::SentinelTrio;
+pub use sentinel_trio::{SentinelTrio, SentinelTrioBuilder};
 pub use server::TestServer;
 pub use version::Version;

@@ -1,8 +1,13 @@
 //! A primary, two replicas, and three sentinels that care for them.
 
+mod builder;
+
 use std::thread;
 use std::time::Instant;
 
+pub use builder::SentinelTrioBuilder;
+
+use crate::error::SupportError;
 use crate::launch::{POLL, START_LIMIT};
 use crate::notice;
 use crate::sentinel::TestSentinel;
@@ -16,55 +21,74 @@ const NAME: &str = "main";
 pub struct SentinelTrio {
     sentinels: Vec<TestSentinel>,
     servers: Vec<TestServer>,
+    uses_tls: bool,
 }
 
 impl SentinelTrio {
-    /// Starts them, and waits until each knows the others; panics with the reason if they cannot be started.
+    /// Without passwords and TLS; panics with the reason if they cannot be started.
     #[track_caller]
     pub fn start() -> Self {
-        // Both ends of a replication keep little, and begin at once.
-        let args = [
-            "--repl-diskless-sync-delay",
-            "0",
-            "--repl-backlog-size",
-            "1mb",
-        ];
-        let primary = TestServer::builder().args(args).start_or_panic();
-        let of = primary.port().to_string();
-        let mut servers = vec![primary];
-        for _ in 0..2 {
-            let replica = TestServer::builder().args(args);
-            let replica = replica.args(["--replicaof", "127.0.0.1", &of]);
-            servers.push(replica.start_or_panic());
-        }
-        let mut trio = Self {
-            sentinels: Vec::new(),
-            servers,
-        };
-        trio.wait("the replicas are in sync", |trio| {
-            let primary = trio.servers.first();
-            let info = primary.map(|primary| primary.run(&["INFO", "replication"]).text());
-            info.is_some_and(|info| info.matches("state=online").count() == 2)
-        });
-        let ports: Vec<u16> = trio.servers.iter().map(TestServer::port).collect();
-        for _ in 0..3 {
-            let sentinel = TestSentinel::builder().monitor(NAME, ports[0], 2);
-            trio.sentinels
-                .push(sentinel.start_or_panic(trio.servers[0].binary()));
-        }
-        trio.wait_until_whole();
-        trio
+        Self::builder().start_or_panic()
     }
 
-    /// `127.0.0.1:port` of each sentinel, separated by commas.
+    /// For one with passwords, TLS, …
+    pub fn builder() -> SentinelTrioBuilder {
+        SentinelTrioBuilder::default()
+    }
+
+    fn form(options: SentinelTrioBuilder) -> Result<Self, SupportError> {
+        let primary = options.server.clone().start()?;
+        let binary = primary.binary().clone();
+        let mut trio = Self {
+            sentinels: Vec::new(),
+            servers: vec![primary],
+            uses_tls: options.uses_tls,
+        };
+        let port = trio.port(&trio.servers[0]);
+        let replica = options.server.binary(binary.clone());
+        let replica = replica.args(["--replicaof", "127.0.0.1", &port.to_string()]);
+        for _ in 0..2 {
+            trio.servers.push(replica.clone().start()?);
+        }
+        trio.wait("the replicas are in sync", |trio| {
+            let info = trio.servers[0].run(&["INFO", "replication"]).text();
+            info.matches("state=online").count() == 2
+        });
+        for _ in 0..3 {
+            let sentinel = options.sentinel.clone().monitor(NAME, port, 2);
+            trio.sentinels.push(sentinel.start(&binary)?);
+        }
+        trio.wait_until_whole();
+        Ok(trio)
+    }
+
+    /// `127.0.0.1:port` of each sentinel, separated by commas; with TLS the ports of that.
     pub fn addresses(&self) -> String {
-        let of = |sentinel: &TestSentinel| format!("127.0.0.1:{}", sentinel.port());
+        let of = |sentinel: &TestSentinel| {
+            let port = match sentinel.tls_port() {
+                Some(port) if self.uses_tls => port,
+                _ => sentinel.port(),
+            };
+            format!("127.0.0.1:{port}")
+        };
         self.sentinels.iter().map(of).collect::<Vec<_>>().join(",")
     }
 
-    /// The URI of the master.
+    /// The URI of the master, without a password.
     pub fn url(&self) -> String {
-        format!("redis-sentinel://{}#{NAME}", self.addresses())
+        let scheme = match self.uses_tls {
+            true => "rediss-sentinel",
+            false => "redis-sentinel",
+        };
+        format!("{scheme}://{}#{NAME}", self.addresses())
+    }
+
+    /// Where clients and sentinels reach it.
+    pub fn port(&self, server: &TestServer) -> u16 {
+        match server.tls_port() {
+            Some(port) if self.uses_tls => port,
+            _ => server.port(),
+        }
     }
 
     /// The name by which the sentinels know the master.
@@ -97,7 +121,7 @@ impl SentinelTrio {
         let found = self
             .servers
             .iter()
-            .find(|server| Some(server.port()) == port);
+            .find(|server| Some(self.port(server)) == port);
         #[expect(clippy::expect_used, reason = "a test whose set-up failed has failed")]
         found.expect("the master is one of the servers")
     }
@@ -120,7 +144,8 @@ impl SentinelTrio {
         // In this order, because both change at once when it succeeds.
         let found = sentinels.find_map(|one| Some((one.field(NAME, "flags")?, one)));
         found.is_some_and(|(flags, one)| {
-            !flags.contains("failover_in_progress") && one.master_port(NAME) == Some(master.port())
+            !flags.contains("failover_in_progress")
+                && one.master_port(NAME) == Some(self.port(master))
         })
     }
 
@@ -141,7 +166,7 @@ impl SentinelTrio {
                     return false;
                 };
                 let info = info.text();
-                Some(server.port()) == port && info.contains("role:master")
+                Some(trio.port(server)) == port && info.contains("role:master")
                     || info.contains("master_link_status:up")
                         && port.is_some_and(|port| info.contains(&format!("master_port:{port}")))
             })

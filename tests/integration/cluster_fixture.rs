@@ -5,7 +5,7 @@ use redis_manager::{ClientOptionsBuilder, OpenRedisClient};
 use redis_manager_support::{ClientInfo, TestCluster, TestServer};
 
 use crate::fixture::{Host, eventually, unique};
-use crate::reconnect::open;
+use crate::reconnect::{open, options};
 
 /// A client whose connections carry the name of `host`.
 #[track_caller]
@@ -14,6 +14,16 @@ where
     C: OpenRedisClient + Into<AnyClient>,
 {
     open(host, named(host, &cluster.url_with_password()), options)
+}
+
+/// One that listens, and does not take long to come back.
+#[track_caller]
+pub(crate) fn open_subscriber(
+    host: &Host,
+    cluster: &TestCluster,
+    protocol: Protocol,
+) -> RedisPubSubClient {
+    open_in(host, cluster, options(protocol))
 }
 
 /// `url` with the name of `host` for its connections.

@@ -4,29 +4,11 @@ use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use redis_manager::ChannelKind;
 use redis_manager::prelude::*;
-use redis_manager::{ChannelKind, Protocol};
 use redis_manager_support::{Reply, TestCluster, TestServer};
 
-use crate::fixture::{Host, PATIENCE, eventually};
-use crate::reconnect::{open, options};
-
-/// A client of `cluster`, whose connections carry the host's name.
-pub(crate) fn open_in(host: &Host, cluster: &TestCluster, protocol: Protocol) -> RedisPubSubClient {
-    open(host, named(host, cluster), options(protocol))
-}
-
-/// Where clients of the host connect to.
-pub(crate) fn named(host: &Host, cluster: &TestCluster) -> String {
-    format!("{}?clientName={}", cluster.url(), host.name)
-}
-
-/// How many connections to the nodes that are up carry the host's name.
-pub(crate) fn connections(host: &Host, cluster: &TestCluster) -> usize {
-    let nodes = cluster.nodes_up();
-    let clients = nodes.flat_map(|node| node.clients().unwrap_or_default());
-    clients.filter(|client| client.name == host.name).count()
-}
+use crate::fixture::{PATIENCE, eventually};
 
 /// The nodes that have told somebody that he listens to `channel`, each as often as it has.
 pub(crate) fn listened_at<'a>(cluster: &'a TestCluster, channel: &Channel) -> Vec<&'a TestServer> {
@@ -71,10 +53,11 @@ pub(crate) struct Account {
     published: u64,
     /// Those of which it is not known whether they were.
     doubtful: HashSet<u64>,
+    /// The highest that was heard.
     last: u64,
+    /// What comes next by the node by which the last one came; `None` after a gap.
+    next: Option<u64>,
     gaps: usize,
-    /// Whether a gap was told since the last message.
-    is_excused: bool,
 }
 
 impl Account {
@@ -102,8 +85,8 @@ impl Account {
             published: 0,
             doubtful: HashSet::new(),
             last: 0,
+            next: Some(1),
             gaps: 0,
-            is_excused: false,
         }
     }
 
@@ -164,45 +147,55 @@ impl Account {
 
     #[track_caller]
     fn take(&mut self) {
-        for event in self.told.try_iter() {
+        while let Ok(event) = self.told.try_recv() {
             match event {
                 ListenerEvent::Gap(gap) => {
                     assert_eq!(gap.channel, self.channel);
                     assert!(gap.since <= gap.until);
                     self.gaps += 1;
-                    self.is_excused = true;
+                    self.next = None;
                 }
                 ListenerEvent::Message(message) => {
                     let number = message.payload_str().unwrap().parse().unwrap();
-                    if number == 0 {
-                        // Published by a test itself.
-                        continue;
+                    // The other is published by a test itself.
+                    if number != 0 {
+                        self.note(number);
                     }
-                    if number <= self.last && self.is_excused {
-                        // The node by which the channel comes now heard it after the one before had sent it.
-                        continue;
-                    }
-                    let mut next = self.last + 1;
-                    while next < number && self.doubtful.contains(&next) {
-                        next += 1;
-                    }
-                    assert!(
-                        number >= next,
-                        "{}: {number} after {}",
-                        self.channel,
-                        self.last
-                    );
-                    assert!(
-                        number == next || self.is_excused,
-                        "{}: {number} after {} without a gap",
-                        self.channel,
-                        self.last
-                    );
-                    (self.last, self.is_excused) = (number, false);
                 }
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// By one node they come in order, and each once. After a gap they come by another one, which may begin anywhere:
+    ///
+    /// A node tells its own subscribers at once what is published there, and the other nodes by a connection to each. So
+    /// who goes to another node may be there before what he has heard where he was, and hears it again. Seen on three nodes
+    /// of Redis 7.0 with nothing of ours in between: a plain socket heard a number at one node, then subscribed at another.
+    /// With a third node publishing every millisecond, 157 of 2 000 moves began with up to 6 numbers that had been heard
+    /// before, published up to 25 ms before the second node confirmed. Between two moves no number was missing, came
+    /// twice or was late, as long as one node published.
+    ///
+    /// The nodes of a shard hand on its messages in the same way. But a replica is promoted long after its master has said
+    /// the last, and another shard never hears what is published in this one: there nothing comes twice.
+    #[track_caller]
+    fn note(&mut self, number: u64) {
+        let what = format!("{}: {number} after {}", self.channel, self.last);
+        assert!(number <= self.published, "{what}: nobody has published it");
+        match self.next {
+            Some(mut next) => {
+                while next < number && self.doubtful.contains(&next) {
+                    next += 1;
+                }
+                assert_eq!(number, next, "{what}: without a gap");
+            }
+            None => {
+                let is_shard = self.channel.kind() == ChannelKind::Shard;
+                assert!(!is_shard || number > self.last, "{what}: twice");
+            }
+        }
+        self.next = Some(number + 1);
+        self.last = self.last.max(number);
     }
 
     /// Waits until the listener's function is gone.

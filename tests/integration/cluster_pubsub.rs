@@ -3,11 +3,11 @@
 use redis_manager::prelude::*;
 use redis_manager_support::TestCluster;
 
-use crate::cluster_listening::{
-    Account, connections, listened_at, listened_at_one, name_of, named, open_in,
-};
+use crate::cluster_fixture::{named, open_in, open_subscriber, sockets};
+use crate::cluster_listening::{Account, listened_at, listened_at_one, name_of};
 use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::listening::{expect_silenced, hearing, next_text};
+use crate::reconnect::options;
 use crate::sharing::{open_for_another, sharing};
 
 /// So many shard channels that each node has some of them.
@@ -24,7 +24,7 @@ fn listeners_of_each_kind_hear_what_anybody_publishes_and_end_where_they_are() {
     }
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         let mut channels = shards();
         channels.extend([Channel::new("news.eu"), Channel::pattern("news.*")]);
         let heard: Vec<_> = channels
@@ -69,23 +69,23 @@ fn a_socket_that_no_shard_channel_comes_by_is_closed_and_made_anew_when_one_does
     }
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         eventually("what it was opened with is closed", || {
-            connections(&host, &cluster) == 0
+            sockets(&host, &cluster).is_empty()
         });
         let mut before = 0;
         for _ in 0..2 {
             let (function, heard) = hearing();
             let channel = Channel::shard("orders");
             let listener = client.register_listener(&channel, function).unwrap();
-            assert_eq!(connections(&host, &cluster), before + 1);
+            assert_eq!(sockets(&host, &cluster).len(), before + 1);
             assert_eq!(client.publish(&channel, "one").unwrap(), 1);
             assert_eq!(next_text(&heard), "one");
             listener.unregister().unwrap();
             // That which publishes stays.
             before = 1;
             eventually("the socket is closed", || {
-                connections(&host, &cluster) == before
+                sockets(&host, &cluster).len() == before
             });
         }
     }
@@ -100,15 +100,15 @@ fn an_unloaded_script_leaves_no_socket_on_any_node() {
     for protocol in PROTOCOLS {
         let host = Host::new();
         let at_rest = host.manager.resources().alive_tasks();
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         for channel in shards().into_iter().chain([Channel::new("news")]) {
             let (function, _) = hearing();
             client.register_listener(&channel, function).unwrap();
             client.publish(&channel, "one").unwrap();
         }
-        assert!(connections(&host, &cluster) >= 3 + 1 + 3);
+        assert!(sockets(&host, &cluster).len() >= 3 + 1 + 3);
         assert!(host.manager.unload_script(&host.script).is_clean());
-        eventually("no socket is left", || connections(&host, &cluster) == 0);
+        eventually("no socket is left", || sockets(&host, &cluster).is_empty());
         eventually("no task is left", || {
             host.manager.resources().alive_tasks() == at_rest
         });
@@ -124,7 +124,7 @@ fn clients_that_share_are_subscribed_once_and_each_hears_for_itself() {
     for protocol in PROTOCOLS {
         let host = Host::new();
         let clients: Vec<(ScriptHandle, RedisPubSubClient)> = (0..3)
-            .map(|_| open_for_another(&host, &named(&host, &cluster), sharing(protocol)))
+            .map(|_| open_for_another(&host, &named(&host, &cluster.url()), sharing(protocol)))
             .collect();
         for channel in [Channel::shard("orders"), Channel::new("news")] {
             let heard: Vec<_> = clients
@@ -147,7 +147,7 @@ fn clients_that_share_are_subscribed_once_and_each_hears_for_itself() {
         for (script, _) in &clients {
             assert!(host.manager.unload_script(script).is_clean());
         }
-        eventually("no socket is left", || connections(&host, &cluster) == 0);
+        eventually("no socket is left", || sockets(&host, &cluster).is_empty());
     }
 }
 
@@ -159,9 +159,9 @@ fn a_client_that_connects_late_listens_when_it_does() {
     }
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let options = crate::reconnect::options(protocol).lazy_connect(true);
-        let client = crate::reconnect::open(&host, named(&host, &cluster), options);
-        assert_eq!(connections(&host, &cluster), 0);
+        let late = options(protocol).lazy_connect(true);
+        let client: RedisPubSubClient = open_in(&host, &cluster, late);
+        assert!(sockets(&host, &cluster).is_empty());
         // One node may hear later than another what was published before.
         let name = unique("news");
         for channel in [Channel::shard("orders"), Channel::pattern(&name)] {

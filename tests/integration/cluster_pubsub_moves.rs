@@ -6,11 +6,10 @@ use redis_manager::prelude::*;
 use redis_manager::{Gap, Protocol};
 use redis_manager_support::{TestCluster, TestServer};
 
-use crate::cluster_listening::{
-    Account, connections, listened_at, listened_at_one, name_of, named, open_in,
-};
+use crate::cluster_fixture::{expect_unloaded, open_in, open_subscriber};
+use crate::cluster_listening::{Account, listened_at, listened_at_one, name_of};
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
-use crate::reconnect::{open, options};
+use crate::reconnect::options;
 
 /// Moves the slot of `channel` to another master, and returns that.
 fn migrate<'a>(cluster: &'a TestCluster, channel: &Channel) -> &'a TestServer {
@@ -27,7 +26,7 @@ fn migrate<'a>(cluster: &'a TestCluster, channel: &Channel) -> &'a TestServer {
 fn plain_channels_come_by_another_node_when_theirs_is_killed() {
     for protocol in PROTOCOLS {
         let (cluster, host) = (TestCluster::start(), Host::new());
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         let plain = Channel::new("news");
         let mut accounts = [
             Account::open(&client, &plain),
@@ -58,7 +57,7 @@ fn shard_channels_follow_their_slot_to_the_replica_when_its_master_is_killed() {
         if !cluster.any().is_tried_with("SSUBSCRIBE") {
             return;
         }
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         let channels = ["{a}1", "{a}2", "{b}1"].map(Channel::shard);
         let mut accounts = channels.each_ref().map(|it| Account::open(&client, it));
         for account in &mut accounts {
@@ -90,7 +89,7 @@ fn a_shard_channel_follows_its_slot_when_it_is_migrated() {
         if !cluster.any().is_tried_with("SSUBSCRIBE") {
             return;
         }
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         let (moving, staying) = (Channel::shard("{a}"), Channel::shard("{b}"));
         let mut moved = Account::open(&client, &moving);
         let mut stayed = Account::open(&client, &staying);
@@ -114,7 +113,7 @@ fn shard_channels_follow_a_failover_that_nobody_was_lost_in() {
         if !cluster.any().is_tried_with("SSUBSCRIBE") {
             return;
         }
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         let channel = Channel::shard("orders");
         let mut account = Account::open(&client, &channel);
         account.expect_heard(&cluster);
@@ -143,7 +142,7 @@ fn a_node_that_is_down_is_waited_for_as_long_as_somebody_listens() {
     if !cluster.any().is_tried_with("SSUBSCRIBE") {
         return;
     }
-    let client = open_in(&host, &cluster, Protocol::Auto);
+    let client = open_subscriber(&host, &cluster, Protocol::Auto);
     let channel = Channel::shard("orders");
     let mut account = Account::open(&client, &channel);
     account.expect_heard(&cluster);
@@ -161,7 +160,7 @@ fn what_comes_by_a_node_that_falls_silent_comes_by_another() {
             return;
         }
         let options = options(protocol).heartbeat(Duration::from_millis(200));
-        let client: RedisPubSubClient = open(&host, named(&host, &cluster), options);
+        let client: RedisPubSubClient = open_in(&host, &cluster, options);
         let (shard, plain) = (Channel::shard("orders"), Channel::new("news"));
         for channel in [&shard, &plain] {
             let mut account = Account::open(&client, channel);
@@ -233,7 +232,7 @@ fn what_comes_by_a_node_that_is_cast_out_comes_by_another() {
         if !cluster.any().is_tried_with("SSUBSCRIBE") {
             return;
         }
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         let plain = Channel::new("news");
         let mut accounts = vec![Account::open(&client, &plain)];
         let node = listened_at_one(&cluster, &plain);
@@ -274,7 +273,7 @@ fn a_listener_is_registered_where_the_slot_has_gone() {
         if !cluster.any().is_tried_with("SSUBSCRIBE") {
             return;
         }
-        let client = open_in(&host, &cluster, protocol);
+        let client = open_subscriber(&host, &cluster, protocol);
         let channel = Channel::shard("orders");
         let to = migrate(&cluster, &channel);
         let mut account = Account::open(&client, &channel);
@@ -298,6 +297,5 @@ fn end_all(
         assert!(listened_at(cluster, account.channel()).is_empty());
         account.expect_ended();
     }
-    assert!(host.manager.unload_script(&host.script).is_clean());
-    eventually("no socket is left", || connections(host, cluster) == 0);
+    expect_unloaded(host, cluster);
 }

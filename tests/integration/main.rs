@@ -30,6 +30,7 @@ mod cluster_routing;
 mod cluster_scripts;
 mod cluster_session_errors;
 mod cluster_sessions;
+mod cluster_tls;
 mod command_client;
 mod configured;
 mod credentials;

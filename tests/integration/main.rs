@@ -27,6 +27,7 @@ mod cluster_pubsub;
 mod cluster_pubsub_moves;
 mod cluster_resharding;
 mod cluster_routing;
+mod cluster_scans;
 mod cluster_scripts;
 mod cluster_session_errors;
 mod cluster_sessions;

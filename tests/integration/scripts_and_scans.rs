@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt;
 use redis_manager::prelude::*;
-use redis_manager::redis::{self, AsyncIter, ServerErrorKind};
+use redis_manager::redis::{self, AsyncIter, ScanOptions, ServerErrorKind};
 
 use crate::fixture::{Host, PROTOCOLS, unique};
 
@@ -121,60 +121,83 @@ fn all<T>(items: impl Iterator<Item = redis::RedisResult<T>>) -> Vec<T> {
 fn commands_iterate_with_scan_hscan_sscan_and_zscan_over_more_than_a_page() {
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let client: RedisCommandClient = host.open(protocol);
-        let prefix = unique("scan");
-        fill(&client, &prefix);
-        let mut commands = client.commands();
-
-        let found: Vec<String> = all(commands.scan_match(format!("{prefix}:*")).unwrap());
-        assert_eq!(BTreeSet::from_iter(found), keys(&prefix));
-
-        let found: Vec<(String, i64)> = all(commands.hscan(format!("{prefix}-h")).unwrap());
-        assert!(found.iter().all(|(_, value)| *value == 1));
-        let fields = found.into_iter().map(|(field, _)| field);
-        assert_eq!(BTreeSet::from_iter(fields), members());
-
-        let found: Vec<String> = all(commands.sscan(format!("{prefix}-s")).unwrap());
-        assert_eq!(BTreeSet::from_iter(found), members());
-
-        let found: Vec<(String, f64)> = all(commands.zscan(format!("{prefix}-z")).unwrap());
-        assert!(found.iter().all(|(_, score)| *score == 2.0));
-        let names = found.into_iter().map(|(name, _)| name);
-        assert_eq!(BTreeSet::from_iter(names), members());
+        expect_iterations(&host.open(protocol));
     }
 }
 
-async fn all_async<T: redis::FromRedisValue + Unpin + Send>(items: AsyncIter<'_, T>) -> Vec<T> {
-    let found: Vec<_> = items.collect().await;
-    all(found.into_iter())
+/// Goes over all that it has filled in, in each way.
+#[track_caller]
+pub(crate) fn expect_iterations(client: &RedisCommandClient) {
+    let prefix = unique("scan");
+    fill(client, &prefix);
+    let mut commands = client.commands();
+
+    let found: Vec<String> = all(commands.scan_match(format!("{prefix}:*")).unwrap());
+    assert_eq!(BTreeSet::from_iter(found), keys(&prefix));
+
+    let found: Vec<String> = all(commands.scan_options(of_strings(&prefix)).unwrap());
+    assert_eq!(BTreeSet::from_iter(found), keys(&prefix));
+
+    let found: Vec<(String, i64)> = all(commands.hscan(format!("{prefix}-h")).unwrap());
+    assert!(found.iter().all(|(_, value)| *value == 1));
+    let fields = found.into_iter().map(|(field, _)| field);
+    assert_eq!(BTreeSet::from_iter(fields), members());
+
+    let found: Vec<String> = all(commands.sscan(format!("{prefix}-s")).unwrap());
+    assert_eq!(BTreeSet::from_iter(found), members());
+
+    let found: Vec<(String, f64)> = all(commands.zscan(format!("{prefix}-z")).unwrap());
+    assert!(found.iter().all(|(_, score)| *score == 2.0));
+    let names = found.into_iter().map(|(name, _)| name);
+    assert_eq!(BTreeSet::from_iter(names), members());
+}
+
+/// Of all that was filled in with `prefix`.
+fn of_strings(prefix: &str) -> ScanOptions {
+    let options = ScanOptions::default().with_pattern(format!("{prefix}*"));
+    options.with_count(7).with_type("string")
+}
+
+async fn all_async<T: redis::FromRedisValue + Unpin + Send>(mut items: AsyncIter<'_, T>) -> Vec<T> {
+    let mut found = Vec::new();
+    while let Some(item) = items.next().await {
+        found.push(item.unwrap());
+    }
+    found
 }
 
 #[test]
 fn async_commands_iterate_with_scan_hscan_sscan_and_zscan_over_more_than_a_page() {
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let client: RedisCommandClient = host.open(protocol);
-        let prefix = unique("scan");
-        fill(&client, &prefix);
-        pollster::block_on(async {
-            let mut commands = client.async_commands();
-            let pattern = format!("{prefix}:*");
-            let found: Vec<String> = all_async(commands.scan_match(pattern).await.unwrap()).await;
-            assert_eq!(BTreeSet::from_iter(found), keys(&prefix));
-
-            let scan = commands.hscan(format!("{prefix}-h")).await.unwrap();
-            let found: Vec<(String, i64)> = all_async(scan).await;
-            let fields = found.into_iter().map(|(field, _)| field);
-            assert_eq!(BTreeSet::from_iter(fields), members());
-
-            let scan = commands.sscan(format!("{prefix}-s")).await.unwrap();
-            let found: Vec<String> = all_async(scan).await;
-            assert_eq!(BTreeSet::from_iter(found), members());
-
-            let scan = commands.zscan(format!("{prefix}-z")).await.unwrap();
-            let found: Vec<(String, f64)> = all_async(scan).await;
-            let names = found.into_iter().map(|(name, _)| name);
-            assert_eq!(BTreeSet::from_iter(names), members());
-        });
+        pollster::block_on(expect_iterations_async(&host.open(protocol)));
     }
+}
+
+/// As [`expect_iterations`].
+pub(crate) async fn expect_iterations_async(client: &RedisCommandClient) {
+    let prefix = unique("scan");
+    fill(client, &prefix);
+    let mut commands = client.async_commands();
+    let pattern = format!("{prefix}:*");
+    let found: Vec<String> = all_async(commands.scan_match(pattern).await.unwrap()).await;
+    assert_eq!(BTreeSet::from_iter(found), keys(&prefix));
+
+    let scan = commands.scan_options(of_strings(&prefix)).await.unwrap();
+    let found: Vec<String> = all_async(scan).await;
+    assert_eq!(BTreeSet::from_iter(found), keys(&prefix));
+
+    let scan = commands.hscan(format!("{prefix}-h")).await.unwrap();
+    let found: Vec<(String, i64)> = all_async(scan).await;
+    let fields = found.into_iter().map(|(field, _)| field);
+    assert_eq!(BTreeSet::from_iter(fields), members());
+
+    let scan = commands.sscan(format!("{prefix}-s")).await.unwrap();
+    let found: Vec<String> = all_async(scan).await;
+    assert_eq!(BTreeSet::from_iter(found), members());
+
+    let scan = commands.zscan(format!("{prefix}-z")).await.unwrap();
+    let found: Vec<(String, f64)> = all_async(scan).await;
+    let names = found.into_iter().map(|(name, _)| name);
+    assert_eq!(BTreeSet::from_iter(names), members());
 }

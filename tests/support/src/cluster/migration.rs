@@ -6,6 +6,8 @@ use crate::server::TestServer;
 
 /// How many keys go at once.
 const KEYS: &str = "100";
+/// How long replicas may take at most, in milliseconds.
+const WAIT: &str = "10000";
 
 impl TestCluster {
     /// Moves a slot that nobody has moved yet, with all its keys, and returns when its old and its new owner say so. The
@@ -36,7 +38,7 @@ impl TestCluster {
         self.migrate_keys(self.owner_of(key), &[key.as_bytes().to_vec()], to);
     }
 
-    /// Moves the keys that are left, and then the slot.
+    /// Moves the keys that are left, and then the slot, and waits until the replicas of both ends know it.
     #[track_caller]
     pub fn finish_migration(&self, slot: u16, to: &TestServer) {
         let from = self.owner(slot);
@@ -56,6 +58,12 @@ impl TestCluster {
         // Who takes the slot must know before who gives it, so that at each moment one has it.
         for node in [to, from] {
             node.run(&["CLUSTER", "SETSLOT", &number, "NODE", self.id(to)]);
+        }
+        // One that was promoted now would have lost the keys, or would have them still and keep the slot from ever coming
+        // back (BUSYKEY). A replica that has just been synchronized is called online before it gets anything more.
+        for node in [to, from] {
+            let replicas = self.replicas_of(node).len().to_string();
+            node.run(&["WAIT", &replicas, WAIT]);
         }
     }
 

@@ -193,7 +193,7 @@ fn what_is_missed_while_a_master_does_not_know_that_it_is_replaced_lies_within_t
         if !cluster.any().is_tried_with("SSUBSCRIBE") {
             return;
         }
-        let client = open_in(&host, &cluster, protocol);
+        let client: RedisPubSubClient = open_in(&host, &cluster, options(protocol));
         let channel = Channel::shard("orders");
         let (sender, told) = std::sync::mpsc::channel();
         let listener = client.listener(channel.clone()).with_gaps();

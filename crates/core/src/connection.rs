@@ -30,9 +30,9 @@ mod sentinel;
 mod shared_driver;
 mod socket;
 mod socket_id;
+mod socket_target;
 mod subscription;
 mod supervisor;
-mod target;
 mod ticket;
 #[cfg(feature = "tls")]
 mod tls_socket;

@@ -52,6 +52,20 @@ impl Redirect {
         })
     }
 
+    /// Whether an error of this kind is one of these, whatever it says besides.
+    pub(crate) fn is_told_by(kind: ServerErrorKind) -> bool {
+        matches!(
+            kind,
+            ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly
+        )
+    }
+
     fn of_error(error: &ServerError, asked: &NodeAddress) -> Option<Self> {
         let details = error.details().unwrap_or_default();
         if details.contains(RAISED_IN_A_SCRIPT) {
@@ -66,11 +80,7 @@ impl Redirect {
             ServerErrorKind::Moved => Some(read(|slot, to| Self::Moved { slot, to })),
             ServerErrorKind::Ask => Some(read(|slot, to| Self::Ask { slot, to })),
             ServerErrorKind::TryAgain => Some(Self::TryAgain),
-            ServerErrorKind::ClusterDown
-            | ServerErrorKind::BusyLoading
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::ReadOnly => Some(Self::Down),
-            _ => None,
+            other => Self::is_told_by(other).then_some(Self::Down),
         }
     }
 }

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::PushSink;
 use super::link::Link;
 use super::progress::Progress;
+use super::socket_target::SocketTarget;
 use super::supervisor::{in_time, tell_end};
-use super::target::Target;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Result};
 
 /// Belongs to no client, and to a context of its own, which no client is. Opened by a task, for whoever waits for it,
@@ -219,7 +219,13 @@ pub(super) async fn open(
                 let (carrier, waiting) = (Arc::clone(carrier), Arc::clone(context));
                 let reconnected = async move {
                     let progress = Progress::default();
-                    in_time(&waiting, &Target::OfUri, &progress, carrier.reconnected()).await
+                    in_time(
+                        &waiting,
+                        &SocketTarget::OfUri,
+                        &progress,
+                        carrier.reconnected(),
+                    )
+                    .await
                 };
                 match context.resources().run_cancellable(reconnected).await {
                     Ok(()) => membership.carrier.admit(context),

@@ -5,11 +5,11 @@ mod call;
 mod looking;
 mod map;
 mod node;
+mod node_choice;
 mod nodes;
 mod opening;
 mod pipeline;
 mod request;
-mod roaming;
 mod seeking;
 mod shard_sink;
 mod shard_subscriber;
@@ -30,7 +30,7 @@ use subscribers::Subscribers;
 
 pub(super) use call::Caller;
 pub(super) use map::ClusterMap;
-pub(super) use roaming::Roaming;
+pub(super) use node_choice::NodeChoice;
 pub(super) use seeking::Seeking;
 pub(super) use subscribing::Placed;
 

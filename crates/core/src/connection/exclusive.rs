@@ -18,8 +18,8 @@ use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
+use super::socket_target::SocketTarget;
 use super::supervisor::{Served, in_time};
-use super::target::Target;
 use super::ticket::Ticket;
 use super::wire::Wire;
 use crate::cluster::NodeAddress;
@@ -49,7 +49,7 @@ impl ExclusiveConnection {
     ///
     /// What kept it from connecting, within the option `connect_timeout`.
     pub async fn open_async(context: &Arc<ClientContext>) -> Result<Self> {
-        Self::open_to(context, Target::of(context)).await
+        Self::open_to(context, SocketTarget::of(context)).await
     }
 
     /// Opens one to the node at `node` of a cluster. Must be polled on the client's I/O runtime.
@@ -59,11 +59,14 @@ impl ExclusiveConnection {
     /// As [`open_async`](Self::open_async).
     pub async fn open_at(context: &Arc<ClientContext>, node: &NodeAddress) -> Result<Self> {
         let map = ClusterMap::of(context.uri());
-        Self::open_to(context, Target::node(node, &map)).await
+        Self::open_to(context, SocketTarget::node(node, &map)).await
     }
 
     /// Opens one to `target`.
-    pub(super) async fn open_to(context: &Arc<ClientContext>, target: Target) -> Result<Self> {
+    pub(super) async fn open_to(
+        context: &Arc<ClientContext>,
+        target: SocketTarget,
+    ) -> Result<Self> {
         let progress = Progress::default();
         let opening = Self::open_unbounded(context, &target, &progress);
         in_time(context, &target, &progress, opening).await
@@ -72,7 +75,7 @@ impl ExclusiveConnection {
     /// The same for who says how long it may take.
     pub(super) async fn open_unbounded(
         context: &Arc<ClientContext>,
-        target: &Target,
+        target: &SocketTarget,
         progress: &Progress,
     ) -> Result<Self> {
         let mut greeted = greet(context, target, context.protocol(), progress).await?;

@@ -2,7 +2,7 @@
 
 use redis::{ProtocolVersion, Value};
 
-use super::cluster::Roaming;
+use super::cluster::NodeChoice;
 use super::connect::Peer;
 use super::dialogue::Dialogue;
 use super::endpoint::Endpoint;
@@ -10,7 +10,7 @@ use super::login::Login;
 use super::progress::Progress;
 use super::sentinel::{Following, FoundMaster, Role};
 use super::socket::Socket;
-use super::target::Target;
+use super::socket_target::SocketTarget;
 use crate::connection_info::{library_name, library_version};
 use crate::credentials::Announcements;
 use crate::resp::Decoder;
@@ -30,17 +30,17 @@ pub(super) struct Greeted {
 /// Opens a connection in `protocol` to `target`.
 pub(super) async fn greet(
     context: &ClientContext,
-    target: &Target,
+    target: &SocketTarget,
     protocol: Protocol,
     progress: &Progress,
 ) -> Result<Greeted> {
     let endpoint = match target {
-        Target::OfUri => None,
-        Target::Node { endpoint, .. } => Some(endpoint.clone()),
-        Target::AnyNode(map) => map.any_node(),
-        Target::Roaming(roaming) => {
+        SocketTarget::OfUri => None,
+        SocketTarget::Node { endpoint, .. } => Some(endpoint.clone()),
+        SocketTarget::AnyNode(map) => map.any_node(),
+        SocketTarget::Chosen(choice) => {
             // Boxed, because it is large and most have none.
-            return Box::pin(greet_roaming(roaming, context, protocol, progress)).await;
+            return Box::pin(greet_chosen(choice, context, protocol, progress)).await;
         }
     };
     if let Some(endpoint) = endpoint {
@@ -60,16 +60,16 @@ pub(super) async fn greet(
     .await
 }
 
-async fn greet_roaming(
-    roaming: &Roaming,
+async fn greet_chosen(
+    choice: &NodeChoice,
     context: &ClientContext,
     protocol: Protocol,
     progress: &Progress,
 ) -> Result<Greeted> {
-    let address = roaming.choose().ok_or_else(|| context.closed_error())?;
+    let address = choice.choose().ok_or_else(|| context.closed_error())?;
     let endpoint = Endpoint::from(&address);
     let mut greeted = greet_at(endpoint, None, context, protocol, progress).await?;
-    greeted.following = Some(Box::new(roaming.follow(address)));
+    greeted.following = Some(Box::new(choice.follow(address)));
     Ok(greeted)
 }
 

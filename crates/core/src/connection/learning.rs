@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use redis::Value;
+
 use super::link::value;
 use super::ticket::Ticket;
 use super::wire::Wire;
@@ -47,10 +49,15 @@ async fn ask(
     let command = redis::cmd("COMMAND");
     let left = wire.put(&command, context.admit_until(deadline)?)?;
     let reply = value(&command, Ticket::new(Arc::clone(wire), left)).await?;
+    table_of(reply, "a key prefix")
+}
+
+/// What a server's `reply` to COMMAND tells, which `who` needs.
+pub(super) fn table_of(reply: Value, who: &str) -> Result<CommandTable> {
     let reply = reply.extract_error().map_err(|refused| {
         let refused = Error::from(refused);
         let message = format!(
-            "a key prefix needs the server's reply to COMMAND, which is: {}",
+            "{who} needs the server's reply to COMMAND, which is: {}",
             refused.message()
         );
         Error::new(refused.kind(), message).with_source(refused)

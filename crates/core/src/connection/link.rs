@@ -11,9 +11,9 @@ use super::confirmation::Awaited;
 use super::handshake::greet;
 use super::progress::Progress;
 use super::reply::Reply;
+use super::socket_target::SocketTarget;
 use super::subscription::Subscription;
 use super::supervisor::{Supervisor, in_time};
-use super::target::Target;
 use super::ticket::Ticket;
 use super::wire::Wire;
 use super::{PushSink, SocketId};
@@ -114,7 +114,7 @@ impl Sockets {
         // Boxed, or each future around it would have room for it twice, and all of them are moved.
         let progress = Progress::default();
         let connecting = Box::pin(Self::connect(&context, sink, &progress));
-        in_time(&context, &Target::OfUri, &progress, connecting).await
+        in_time(&context, &SocketTarget::OfUri, &progress, connecting).await
     }
 
     /// Connects when there is a request. Which protocol the server will agree to is not known yet, so what
@@ -122,7 +122,7 @@ impl Sockets {
     fn open_lazily(context: &Arc<ClientContext>, sink: Option<Arc<dyn PushSink>>) -> Self {
         let supervise = |sink| Supervisor {
             context: Arc::clone(context),
-            target: Target::OfUri,
+            target: SocketTarget::OfUri,
             protocol: context.protocol(),
             sink,
             retired: None,
@@ -140,13 +140,13 @@ impl Sockets {
     ) -> Result<Self> {
         let supervise = |protocol, sink| Supervisor {
             context: Arc::clone(context),
-            target: Target::OfUri,
+            target: SocketTarget::OfUri,
             protocol,
             sink,
             retired: None,
         };
         let protocol = context.protocol();
-        let greeted = greet(context, &Target::OfUri, protocol, progress).await?;
+        let greeted = greet(context, &SocketTarget::OfUri, protocol, progress).await?;
         let (commands, subscriptions) = match (greeted.protocol, sink) {
             (_, None) => (supervise(protocol, None).start(greeted), None),
             (ProtocolVersion::RESP3, sink) => {
@@ -156,7 +156,7 @@ impl Sockets {
             }
             // A RESP2 socket that subscribes can do nothing else.
             (_, sink) => {
-                let subscriber = greet(context, &Target::OfUri, protocol, progress).await?;
+                let subscriber = greet(context, &SocketTarget::OfUri, protocol, progress).await?;
                 let subscriber = supervise(protocol, sink).start(subscriber);
                 let commands = supervise(protocol, None).start(greeted);
                 (commands, Some(subscriber))

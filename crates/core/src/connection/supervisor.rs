@@ -20,7 +20,7 @@ use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
 use super::sentinel::{Following, Moved, Switches};
-use super::target::Target;
+use super::socket_target::SocketTarget;
 use super::wire::Wire;
 use crate::credentials::Announcements;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
@@ -28,7 +28,7 @@ use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
 /// Serves one outbox.
 pub(super) struct Supervisor {
     pub(super) context: Arc<ClientContext>,
-    pub(super) target: Target,
+    pub(super) target: SocketTarget,
     /// What every connection asks for.
     pub(super) protocol: Protocol,
     /// Takes the pushes, if the socket is one that subscribes.
@@ -182,7 +182,8 @@ impl Supervisor {
     }
 
     fn driver(&self, mut greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
-        if let (Some(retired), Target::Node { endpoint, .. }) = (&self.retired, &self.target) {
+        if let (Some(retired), SocketTarget::Node { endpoint, .. }) = (&self.retired, &self.target)
+        {
             let retired = retired.clone().cancelled_owned();
             let reason = async move {
                 retired.await;
@@ -317,7 +318,7 @@ async fn another_master(switches: &mut Option<Switches>) -> (Endpoint, Instant) 
 /// Opens a connection in `protocol`, within the option `connect_timeout`.
 async fn greet_in_time(
     context: &ClientContext,
-    target: &Target,
+    target: &SocketTarget,
     protocol: Protocol,
 ) -> Result<Greeted> {
     let progress = Progress::default();
@@ -328,7 +329,7 @@ async fn greet_in_time(
 /// Runs what makes a connection, within the option `connect_timeout`.
 pub(super) async fn in_time<T>(
     context: &ClientContext,
-    target: &Target,
+    target: &SocketTarget,
     progress: &Progress,
     connecting: impl Future<Output = Result<T>>,
 ) -> Result<T> {
@@ -340,7 +341,7 @@ pub(super) async fn in_time<T>(
 pub(super) async fn within<T>(
     time: Duration,
     context: &ClientContext,
-    target: &Target,
+    target: &SocketTarget,
     progress: &Progress,
     connecting: impl Future<Output = Result<T>>,
 ) -> Result<T> {

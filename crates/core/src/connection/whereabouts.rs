@@ -84,16 +84,10 @@ impl Connection {
         let Link::Cluster(cluster) = &self.link else {
             return None;
         };
+        cluster.map().note(&redirect);
         Some(match redirect {
-            Redirect::Moved { slot, to } => {
-                cluster.map().moved(slot, &to);
-                Detour::LookAgain
-            }
             Redirect::Ask { to, .. } => Detour::Ask(to),
-            Redirect::TryAgain | Redirect::Down => {
-                cluster.map().doubt();
-                Detour::LookAgain
-            }
+            Redirect::Moved { .. } | Redirect::TryAgain | Redirect::Down => Detour::LookAgain,
         })
     }
 

@@ -136,21 +136,18 @@ impl<'a> Caller<'a> {
     /// Takes note of what a node has said that has not run a request; `None`: it has left the cluster. `asked` is who is
     /// to be asked instead, this once.
     pub(super) fn follow(self, redirect: Option<Redirect>, asked: &mut Option<Arc<Node>>) -> Next {
-        let map = self.cluster.map();
+        let Some(redirect) = redirect else {
+            return Next::Elsewhere;
+        };
+        self.cluster.map().note(&redirect);
         match redirect {
-            Some(Redirect::Moved { slot, to }) => map.moved(slot, &to),
-            Some(Redirect::Ask { to, .. }) => {
+            Redirect::Moved { .. } => Next::Elsewhere,
+            Redirect::Ask { to, .. } => {
                 *asked = Some(self.cluster.0.nodes.at(&to));
-                return Next::Asked;
+                Next::Asked
             }
-            Some(Redirect::TryAgain) => return Next::Again,
-            Some(Redirect::Down) => {
-                map.doubt();
-                return Next::Again;
-            }
-            None => {}
+            Redirect::TryAgain | Redirect::Down => Next::Again,
         }
-        Next::Elsewhere
     }
 
     /// Waits for `pause`. Returns whether there is time left for another try.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::exclusive::ExclusiveConnection;
 use super::super::link::one;
-use super::super::target::Target;
+use super::super::socket_target::SocketTarget;
 use super::super::ticket::Ticket;
 use super::Cluster;
 use super::nodes::Standing;
@@ -131,7 +131,7 @@ impl Cluster {
             }
             None => {
                 let asking = async {
-                    let target = Target::node(address, self.map());
+                    let target = SocketTarget::node(address, self.map());
                     let connection = ExclusiveConnection::open_to(self.context(), target).await?;
                     connection.ask_async(&slots, deadline).await
                 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use crate::cluster::{NodeAddress, Slot, Topology};
+use crate::cluster::{NodeAddress, Redirect, Slot, Topology};
 use crate::{RedisNode, RedisUri};
 
 use super::super::endpoint::Endpoint;
@@ -51,8 +51,17 @@ impl ClusterMap {
         });
     }
 
-    /// A node says that `slot` is with another one.
-    pub(in super::super) fn moved(&self, slot: Slot, to: &NodeAddress) {
+    /// Takes note of what a node has said that has not run a command.
+    pub(in super::super) fn note(&self, redirect: &Redirect) {
+        match redirect {
+            Redirect::Moved { slot, to } => self.moved(*slot, to),
+            Redirect::Down => self.doubt(),
+            // The slot is where it was for now.
+            Redirect::Ask { .. } | Redirect::TryAgain => {}
+        }
+    }
+
+    fn moved(&self, slot: Slot, to: &NodeAddress) {
         self.topology.send_if_modified(|known| {
             let is_news = known.owner(slot) != Some(to);
             if is_news {

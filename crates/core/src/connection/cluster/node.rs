@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::socket_target::SocketTarget;
 use super::super::supervisor::Supervisor;
-use super::super::target::Target;
 use super::super::wire::Wire;
 use super::ClusterMap;
 use crate::cluster::NodeAddress;
@@ -38,7 +38,7 @@ impl Node {
         let retired = CancellationToken::new();
         let supervisor = Supervisor {
             context: Arc::clone(context),
-            target: Target::node(address, map),
+            target: SocketTarget::node(address, map),
             protocol: context.protocol(),
             sink: None,
             retired: Some(retired.clone()),

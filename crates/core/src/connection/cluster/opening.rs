@@ -10,10 +10,11 @@ use tokio::time::{Instant, sleep};
 
 use super::super::PushSink;
 use super::super::exclusive::ExclusiveConnection;
+use super::super::learning::table_of;
 use super::super::link::one;
 use super::super::progress::Progress;
+use super::super::socket_target::SocketTarget;
 use super::super::supervisor::within;
-use super::super::target::Target as SocketTarget;
 use super::super::ticket::Ticket;
 use super::looking::read;
 use super::{Caller, Cluster};
@@ -106,15 +107,7 @@ impl Cluster {
         let tables = context.resources().command_tables();
         let address = context.uri().address();
         let table = tables.get(&address, async {
-            let refused = |refused| {
-                let refused = Error::from(refused);
-                let message = format!(
-                    "a cluster's client needs the server's reply to COMMAND, which is: {}",
-                    refused.message()
-                );
-                Error::new(refused.kind(), message).with_source(refused)
-            };
-            CommandTable::read(&asking.await?.extract_error().map_err(refused)?)
+            table_of(asking.await?, "a cluster's client")
         });
         let table = table.await?;
         if let Some(guard) = context.guard() {

@@ -96,21 +96,13 @@ impl Seeking {
     }
 
     fn follow(&self, redirect: Redirect, value: Value, tries: &mut Tries) -> Outcome {
-        let map = self.cluster.map();
+        self.cluster.map().note(&redirect);
         let pause = match redirect {
-            Redirect::Moved { slot, to } => {
-                map.moved(slot, &to);
-                if self.subscription.ends() {
-                    // It has ended there with the slot.
-                    return Outcome::Done;
-                }
-                tries.pause(Next::Elsewhere)
-            }
+            // It has ended there with the slot.
+            Redirect::Moved { .. } if self.subscription.ends() => return Outcome::Done,
+            Redirect::Moved { .. } => tries.pause(Next::Elsewhere),
             // A slot that is on its way has its channels at the node that it leaves.
-            Redirect::Ask { .. } | Redirect::TryAgain | Redirect::Down => {
-                map.doubt();
-                tries.pause(Next::Again)
-            }
+            Redirect::Ask { .. } | Redirect::TryAgain | Redirect::Down => tries.pause(Next::Again),
         };
         match (pause, value.extract_error()) {
             (Some(pause), Err(reason)) => Outcome::Again(pause, reason.into()),

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::super::PushSink;
 use super::ClusterMap;
-use crate::cluster::{NodeAddress, Slot};
+use crate::cluster::{NodeAddress, Redirect, Slot};
 use crate::{Channel, ChannelKind, Error, ErrorKind, Result};
 
 /// Passes it on, and keeps account of which channels come.
@@ -116,19 +116,9 @@ impl ShardSink {
     fn explain(&self, error: Error) -> Error {
         let refusal = std::error::Error::source(&error)
             .and_then(|source| source.downcast_ref::<redis::RedisError>());
-        let is_elsewhere = refusal.is_some_and(|refusal| {
-            let codes = [
-                "MOVED",
-                "ASK",
-                "TRYAGAIN",
-                "CLUSTERDOWN",
-                "LOADING",
-                "MASTERDOWN",
-            ];
-            refusal.code().is_some_and(|code| codes.contains(&code))
-        });
-        if !is_elsewhere {
-            return error;
+        match refusal.map(redis::RedisError::kind) {
+            Some(redis::ErrorKind::Server(kind)) if Redirect::is_told_by(kind) => {}
+            _ => return error,
         }
         self.map.doubt();
         Error::new(ErrorKind::Disconnected, error.message().to_owned()).with_source(error)

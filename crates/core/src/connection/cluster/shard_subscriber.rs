@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::super::socket_target::SocketTarget;
 use super::super::supervisor::Supervisor;
-use super::super::target::Target;
 use super::super::wire::Wire;
 use super::super::{PushSink, SocketId};
 use super::ClusterMap;
@@ -46,7 +46,7 @@ impl ShardSubscriber {
         let retired = CancellationToken::new();
         let supervisor = Supervisor {
             context: Arc::clone(context),
-            target: Target::node(address, map),
+            target: SocketTarget::node(address, map),
             protocol: context.protocol(),
             sink: Some(Arc::new(sink)),
             retired: Some(retired.clone()),

@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::super::socket_target::SocketTarget;
 use super::super::supervisor::Supervisor;
-use super::super::target::Target;
 use super::super::wire::Wire;
 use super::super::{PushSink, SocketId};
 use super::shard_subscriber::ShardSubscriber;
-use super::{ClusterMap, Roaming};
+use super::{ClusterMap, NodeChoice};
 use crate::cluster::{NodeAddress, Slot, Topology};
 use crate::{Channel, ChannelKind, ClientContext};
 
@@ -45,7 +45,7 @@ impl Subscribers {
     ) -> Arc<Self> {
         let plain = Supervisor {
             context: Arc::clone(context),
-            target: Target::Roaming(Roaming::new(map)),
+            target: SocketTarget::Chosen(NodeChoice::new(map)),
             protocol: context.protocol(),
             sink: Some(Arc::clone(&sink)),
             retired: None,

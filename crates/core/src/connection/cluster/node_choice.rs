@@ -11,13 +11,13 @@ use super::ClusterMap;
 use crate::cluster::NodeAddress;
 
 /// Chooses the node for each of its connections: plain channels come by every one.
-pub(in super::super) struct Roaming {
+pub(in super::super) struct NodeChoice {
     map: Arc<ClusterMap>,
     /// That of the connection before, or of a try to make one.
     last: Mutex<Option<NodeAddress>>,
 }
 
-impl Roaming {
+impl NodeChoice {
     pub(super) fn new(map: &Arc<ClusterMap>) -> Arc<Self> {
         Arc::new(Self {
             map: Arc::clone(map),
@@ -77,10 +77,10 @@ mod tests {
     #[test]
     fn another_node_is_chosen_each_time() {
         let uri = "redis-cluster://a:1,b:2".parse().unwrap();
-        let roaming = Roaming::new(&ClusterMap::of(&uri));
-        let mut before = roaming.choose();
+        let choice = NodeChoice::new(&ClusterMap::of(&uri));
+        let mut before = choice.choose();
         for _ in 0..10 {
-            let next = roaming.choose();
+            let next = choice.choose();
             assert_ne!(next, before);
             before = next;
         }
@@ -89,8 +89,8 @@ mod tests {
     #[test]
     fn the_only_node_is_chosen_again() {
         let uri = "redis-cluster://a:1".parse().unwrap();
-        let roaming = Roaming::new(&ClusterMap::of(&uri));
-        assert!(roaming.choose().is_some());
-        assert_eq!(roaming.choose(), Some(NodeAddress::new("a", 1)));
+        let choice = NodeChoice::new(&ClusterMap::of(&uri));
+        assert!(choice.choose().is_some());
+        assert_eq!(choice.choose(), Some(NodeAddress::new("a", 1)));
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::cluster::{ClusterMap, Roaming};
+use super::cluster::{ClusterMap, NodeChoice};
 use super::endpoint::Endpoint;
 use crate::cluster::NodeAddress;
 use crate::{ClientContext, RedisTopology};
 
 /// Asked at every connect, because the answer may be another one each time.
 #[derive(Clone)]
-pub(super) enum Target {
+pub(super) enum SocketTarget {
     /// The server of the client's URI, or the master that its sentinels name.
     OfUri,
     /// One node of a cluster.
@@ -20,10 +20,10 @@ pub(super) enum Target {
     /// Whichever node of a cluster is there.
     AnyNode(Arc<ClusterMap>),
     /// The same, for as long as that belongs to the cluster; another one after each loss.
-    Roaming(Arc<Roaming>),
+    Chosen(Arc<NodeChoice>),
 }
 
-impl Target {
+impl SocketTarget {
     /// For a connection to whatever is behind the client's URI.
     pub(super) fn of(context: &ClientContext) -> Self {
         match context.uri().topology() {
@@ -44,7 +44,7 @@ impl Target {
     pub(super) fn address(&self, context: &ClientContext) -> String {
         match self {
             Self::Node { endpoint, .. } => endpoint.to_string(),
-            Self::OfUri | Self::AnyNode(_) | Self::Roaming(_) => context.address(),
+            Self::OfUri | Self::AnyNode(_) | Self::Chosen(_) => context.address(),
         }
     }
 
@@ -53,7 +53,7 @@ impl Target {
         match self {
             Self::OfUri => {}
             Self::Node { map, .. } | Self::AnyNode(map) => map.doubt(),
-            Self::Roaming(roaming) => roaming.map().doubt(),
+            Self::Chosen(choice) => choice.map().doubt(),
         }
     }
 }

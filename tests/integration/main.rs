@@ -102,6 +102,7 @@ mod sharing;
 mod sharing_closing;
 mod sharing_listeners;
 mod sharing_storm;
+mod silent_nodes;
 mod slot_walk;
 mod snapshots;
 mod snapshots_of_many;

@@ -15,7 +15,6 @@ use crate::mistakes::{PASSWORD, everything};
 use crate::reconnect::{open, options};
 use crate::sentinel::url as url_of;
 
-const TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECTED: [ClientType; 2] = [ClientType::Command, ClientType::PubSub];
 
 /// The errors of clients that connect, which come at once: nobody is waited for.
@@ -167,41 +166,6 @@ fn a_login_that_a_node_learns_later_is_noticed() {
         client.state() == ClientState::Connected
     });
     expect_unloaded(&host, &cluster);
-}
-
-#[test]
-fn a_node_that_is_silent_holds_up_no_opening_that_another_answers() {
-    let cluster = TestCluster::shared();
-    let silent = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [one, two] = silent.each_ref().map(|it| it.local_addr().unwrap());
-    let there = address(cluster.masters()[0]);
-    for protocol in PROTOCOLS {
-        let host = Host::new();
-        let url = named(&host, &format!("redis-cluster://{one},{two},{there}"));
-        let client: RedisCommandClient =
-            open(&host, &url, options(protocol).connect_timeout(PATIENCE));
-        for key in key_of_each(cluster) {
-            let () = client.commands().set(&key, 1).unwrap();
-        }
-        expect_unloaded(&host, cluster);
-    }
-    // If nobody answers, each is named.
-    let url = format!("redis-cluster://:{PASSWORD}@{one},{two}");
-    for kind in CONNECTED {
-        let (host, began) = (Host::new(), Instant::now());
-        let options = options(Protocol::Auto).connect_timeout(TIMEOUT).build();
-        let opened =
-            host.manager
-                .open_redis_client_with(&host.script, kind, &url, options.unwrap());
-        let error = opened.unwrap_err();
-        assert!(began.elapsed() < TIMEOUT + PATIENCE / 4);
-        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        for address in [one, two] {
-            let said = format!("no connection to {address} within");
-            assert!(error.message().contains(&said), "{error}");
-        }
-        assert!(!everything(&error).contains(PASSWORD), "{error:?}");
-    }
 }
 
 /// Sentinels of a master that has `PASSWORD`, each with a password of its own.

@@ -89,7 +89,8 @@ impl RedisCommandClient {
     /// most the option `session_pool_size` are out at a time; dropping a session gives it back.
     ///
     /// In a cluster that holds for each node. A session has no connection there before its first command, and goes to the
-    /// node of its next command's keys for as long as nothing of its user is left where it is, such as a WATCH.
+    /// node of its next command's keys for as long as nothing of its user is left where it is, such as a WATCH. A MULTI by
+    /// hand is refused there unless something is watched, because it does not say which node it is for.
     ///
     /// # Errors
     ///

@@ -50,6 +50,7 @@ pub(super) async fn connect(
         )
         .with_source(error)
     };
+    progress.began(endpoint);
     match endpoint {
         Endpoint::Unix(path) => connect_unix(path).await.map_err(failed),
         Endpoint::Tcp { host, port } | Endpoint::Master { host, port, .. } => {
@@ -84,7 +85,7 @@ async fn secure(
     let config = configs
         .get(peer.options.tls(), peer.uri.verify_peer())
         .await?;
-    progress.tls_began(endpoint);
+    progress.tls_began();
     let secured = super::tls_socket::TlsSocket::connect(stream, name, config).await;
     progress.answered();
     match secured {

@@ -8,49 +8,70 @@ use crate::RedisUri;
 
 /// Left by who connects, for who tells that it took too long.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Awaited>);
+pub(super) struct Progress(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Where it goes, once that is known.
+    endpoint: Option<Endpoint>,
+    awaited: Awaited,
+}
 
 /// Whose turn it is.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Awaited {
     /// Nobody's of whom there is something to say.
     #[default]
     Nobody,
     /// The server's, which was reached, and is to answer the TLS handshake.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
-    Tls(Endpoint),
+    Tls,
     /// The credentials provider's.
     Credentials,
 }
 
 impl Progress {
-    /// The server at `endpoint` was reached, and is to answer the TLS handshake.
+    /// A connection to `endpoint` is begun.
+    pub(super) fn began(&self, endpoint: &Endpoint) {
+        *self.0.lock() = State {
+            endpoint: Some(endpoint.clone()),
+            awaited: Awaited::Nobody,
+        };
+    }
+
+    /// The server was reached, and is to answer the TLS handshake.
     #[cfg(feature = "tls")]
-    pub(super) fn tls_began(&self, endpoint: &Endpoint) {
-        *self.0.lock() = Awaited::Tls(endpoint.clone());
+    pub(super) fn tls_began(&self) {
+        self.0.lock().awaited = Awaited::Tls;
     }
 
     /// The credentials provider is asked.
     pub(super) fn asking_began(&self) {
-        *self.0.lock() = Awaited::Credentials;
+        self.0.lock().awaited = Awaited::Credentials;
     }
 
     /// Whoever was waited for has answered.
     pub(super) fn answered(&self) {
-        *self.0.lock() = Awaited::Nobody;
+        self.0.lock().awaited = Awaited::Nobody;
+    }
+
+    /// Where the connection went, if it was known where to.
+    pub(super) fn address(&self) -> Option<String> {
+        self.0.lock().endpoint.as_ref().map(Endpoint::to_string)
     }
 
     /// What there is to say of a connection for `uri` that took too long.
     pub(super) fn hint(&self, uri: &RedisUri) -> String {
-        match &*self.0.lock() {
-            Awaited::Nobody => String::new(),
-            Awaited::Tls(endpoint) => {
+        let state = self.0.lock();
+        match (state.awaited, &state.endpoint) {
+            (Awaited::Tls, Some(endpoint)) => {
                 let plain = without_tls(uri, endpoint);
                 format!(
                     ": the TLS handshake is not answered; if the port does not speak TLS, {plain}"
                 )
             }
-            Awaited::Credentials => ": the credentials provider has not answered".to_owned(),
+            (Awaited::Credentials, _) => ": the credentials provider has not answered".to_owned(),
+            (Awaited::Nobody | Awaited::Tls, _) => String::new(),
         }
     }
 }

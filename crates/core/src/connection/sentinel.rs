@@ -22,6 +22,7 @@ use crate::{ClientOptions, ClientResources, RedisUri};
 pub(super) use following::{Following, FoundMaster, Moved};
 pub(crate) use registry::{SentinelSets, SentinelUse};
 pub(super) use role::Role;
+pub(super) use round::share;
 
 /// The sentinels of one URI, for all clients that name the same ones and the same master.
 pub(crate) struct SentinelSet {

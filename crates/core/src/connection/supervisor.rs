@@ -348,7 +348,8 @@ pub(super) async fn within<T>(
     tokio::time::timeout(time, connecting)
         .await
         .unwrap_or_else(|_| {
-            let address = target.address(context);
+            let address = progress.address();
+            let address = address.unwrap_or_else(|| target.address(context));
             Err(Error::new(
                 ErrorKind::Timeout,
                 format!(

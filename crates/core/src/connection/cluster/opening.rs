@@ -13,6 +13,7 @@ use super::super::exclusive::ExclusiveConnection;
 use super::super::learning::table_of;
 use super::super::link::one;
 use super::super::progress::Progress;
+use super::super::sentinel::share;
 use super::super::socket_target::SocketTarget;
 use super::super::supervisor::within;
 use super::super::ticket::Ticket;
@@ -47,7 +48,8 @@ impl Cluster {
         let time = self.context().options().connect_timeout();
         let (until, mut seeds) = (Instant::now() + time, self.map().seeds().iter());
         let (mut asking, mut said) = (FuturesUnordered::new(), Vec::new());
-        let head_start = HEAD_START.min(time / 4);
+        // There is to be time for all of them.
+        let head_start = HEAD_START.min(share(time, seeds.len()));
         loop {
             match seeds.next() {
                 Some(address) => asking.push(self.ask_seed(address, until)),

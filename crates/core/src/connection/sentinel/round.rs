@@ -9,8 +9,9 @@ pub(super) fn order(first: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |step| (first % count + step) % count)
 }
 
-/// What one of `count` sentinels may take of `time`: as much as each of them and the master.
-pub(super) fn share(time: Duration, count: usize) -> Duration {
+/// What one of `count` sentinels, or nodes of a cluster, may take of `time`: as much as each of them and whoever comes
+/// after them.
+pub(in super::super) fn share(time: Duration, count: usize) -> Duration {
     let parts = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
     time / parts
 }

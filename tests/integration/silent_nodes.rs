@@ -32,6 +32,10 @@ fn a_node_that_is_silent_holds_up_no_opening_that_another_answers() {
         }
         expect_unloaded(&host, cluster);
     }
+    // However long anybody may take.
+    let (host, url) = (Host::new(), format!("redis-cluster://{one},{there}"));
+    let endless = options(Protocol::Auto).connect_timeout(Duration::MAX);
+    let _: RedisCommandClient = open(&host, &url, endless);
     // If nobody answers, each is named.
     let url = format!("redis-cluster://:{PASSWORD}@{one},{two}");
     for kind in CONNECTED {

@@ -15,11 +15,16 @@ impl ClientContext {
     /// The error of a call that got `reply`, if a node says there that another one has the key (`MOVED`, `ASK`) and nobody
     /// goes there: because the URI is not that of a cluster, or because the caller `is_bound` to the node. It is what redis
     /// makes of the reply, with the same kind, code and detail, and why nobody goes there.
+    #[inline]
     #[must_use]
     pub fn unfollowed(&self, reply: &Value, is_bound: bool) -> Option<Error> {
-        let Value::ServerError(error) = reply else {
-            return None;
-        };
+        match reply {
+            Value::ServerError(error) => self.unfollowed_error(error, is_bound),
+            _ => None,
+        }
+    }
+
+    fn unfollowed_error(&self, error: &ServerError, is_bound: bool) -> Option<Error> {
         let reason = match self.uri.topology() {
             RedisTopology::Cluster if is_bound => BOUND,
             RedisTopology::Cluster => return None,

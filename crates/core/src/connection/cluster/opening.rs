@@ -46,13 +46,14 @@ impl Cluster {
     /// Asks one after the other. Whoever has not answered soon is still listened to while the next one is asked.
     async fn ask_seeds(&self) -> Result<()> {
         let time = self.context().options().connect_timeout();
-        let (until, mut seeds) = (Instant::now() + time, self.map().seeds().iter());
+        let (began, mut seeds) = (Instant::now(), self.map().seeds().iter());
         let (mut asking, mut said) = (FuturesUnordered::new(), Vec::new());
         // There is to be time for all of them.
         let head_start = HEAD_START.min(share(time, seeds.len()));
         loop {
+            let left = time.saturating_sub(began.elapsed());
             match seeds.next() {
-                Some(address) => asking.push(self.ask_seed(address, until)),
+                Some(address) => asking.push(self.ask_seed(address, left)),
                 None if asking.is_empty() => return Err(nobody_tells(said)),
                 None => {}
             }
@@ -66,9 +67,10 @@ impl Cluster {
         }
     }
 
-    async fn ask_seed(&self, address: &NodeAddress, until: Instant) -> Result<()> {
+    /// `left` is the time that it has.
+    async fn ask_seed(&self, address: &NodeAddress, left: Duration) -> Result<()> {
         let target = SocketTarget::node(address, self.map());
-        let (progress, left) = (Progress::default(), until - Instant::now());
+        let progress = Progress::default();
         // For messages.
         let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         let asking = self.ask_at_first(address, &target, &progress);

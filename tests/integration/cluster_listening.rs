@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use redis_manager::ChannelKind;
 use redis_manager::prelude::*;
@@ -51,12 +51,16 @@ pub(crate) struct Account {
     name: String,
     told: Receiver<ListenerEvent>,
     published: u64,
+    /// When each number began to be published, beginning with 1.
+    began: Vec<SystemTime>,
     /// Those of which it is not known whether they were.
     doubtful: HashSet<u64>,
     /// The highest that was heard.
     last: u64,
     /// What comes next by the node by which the last one came; `None` after a gap.
     next: Option<u64>,
+    /// The end of the last gap.
+    until: SystemTime,
     gaps: usize,
 }
 
@@ -83,9 +87,11 @@ impl Account {
             name: name.to_owned(),
             told,
             published: 0,
+            began: Vec::new(),
             doubtful: HashSet::new(),
             last: 0,
             next: Some(1),
+            until: SystemTime::UNIX_EPOCH,
             gaps: 0,
         }
     }
@@ -109,6 +115,7 @@ impl Account {
         };
         // Any node would do for what is no shard channel, if it belongs to the cluster.
         let node = cluster.owner_of(&self.name);
+        let began = SystemTime::now();
         match node.command(&[command, &self.name, &text]) {
             // It was not published.
             Ok(Reply::Error(_)) => return,
@@ -119,6 +126,7 @@ impl Account {
             }
         }
         self.published = number;
+        self.began.push(began);
     }
 
     /// Publishes until the listener hears what is published, each once and in order, and what it did not hear before that
@@ -152,8 +160,8 @@ impl Account {
                 ListenerEvent::Gap(gap) => {
                     assert_eq!(gap.channel, self.channel);
                     assert!(gap.since <= gap.until);
+                    (self.next, self.until) = (None, gap.until);
                     self.gaps += 1;
-                    self.next = None;
                 }
                 ListenerEvent::Message(message) => {
                     let number = message.payload_str().unwrap().parse().unwrap();
@@ -192,6 +200,10 @@ impl Account {
             None => {
                 let is_shard = self.channel.kind() == ChannelKind::Shard;
                 assert!(!is_shard || number > self.last, "{what}: twice");
+                let mut missed = self.last + 1..number;
+                let is_late = |missed: &u64| self.began[*missed as usize - 1] > self.until;
+                let late = missed.find(|missed| is_late(missed) && !self.doubtful.contains(missed));
+                assert_eq!(late, None, "{what}: published after the gap had ended");
             }
         }
         self.next = Some(number + 1);

@@ -19,7 +19,7 @@ use crate::harness::{PATIENCE, Run, eventually};
 use crate::kill_storm::oversleep;
 use course::Course;
 use ledger::Ledger;
-use listening::{Publisher, Subscriber};
+use listening::{Outside, Publisher, Subscriber};
 use writer::Writer;
 
 const TASKS_OF_A_CLIENT: usize = 4;
@@ -96,8 +96,10 @@ fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move()
     }
     course.report(&run);
     ledger.report(&run);
+    let mut outside = Outside::default();
+    let count = subscribers.len() as u64;
     for subscriber in subscribers {
-        subscriber.audit(&publisher, &run, &course);
+        outside.audit(subscriber, count, &publisher, &run, &course);
     }
     let what = "each writer is answered after the cluster is up again";
     run.report_times(what, &mut ledger.back, BACK);
@@ -107,6 +109,7 @@ fn calls_and_messages_are_accounted_for_however_often_nodes_die_and_slots_move()
         format!("{machine:.1?}"),
     );
     run.report_times("past the deadline", &mut ledger.late, LATENESS + machine);
+    outside.report(&run, &course, LATENESS + machine);
     assert!(manager.unload_script(&script).is_clean());
     eventually("no node has a socket", || {
         let ours = |client: &redis_manager_support::ClientInfo| client.name == "storm";

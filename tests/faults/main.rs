@@ -14,6 +14,7 @@
     reason = "a test fails by panicking, and a run prints its report"
 )]
 
+mod chronicle;
 mod harness;
 mod process;
 mod proxy;
@@ -22,6 +23,7 @@ mod random;
 #[path = "../integration/tls_fixture.rs"]
 #[allow(dead_code, reason = "the integration tests use the rest")]
 mod tls_fixture;
+mod told;
 
 mod blocking_conservation;
 mod cancel_storm;

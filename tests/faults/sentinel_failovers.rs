@@ -14,10 +14,11 @@ use redis_manager::prelude::*;
 use redis_manager_support::SentinelTrio;
 use tokio::runtime::Runtime;
 
+use crate::chronicle::Chronicle;
 use crate::harness::{PATIENCE, Run, eventually};
 use course::{Course, Fault};
 use ledger::Ledger;
-use messages::{Publisher, Subscriber};
+use messages::{CHANNEL, PAUSE, Subscriber};
 use writer::Writer;
 
 /// Within which calls succeed again.
@@ -36,7 +37,8 @@ fn acknowledged_writes_and_messages_are_accounted_for_however_often_the_master_c
     let clients = open_clients(&manager, &script, &trio);
     let subscribers = [Protocol::Resp2, Protocol::Resp3]
         .map(|protocol| Subscriber::listening(open(&manager, &script, &trio, protocol)));
-    let publisher = Publisher::of(open(&manager, &script, &trio, Protocol::Auto));
+    let publisher = open(&manager, &script, &trio, Protocol::Auto);
+    let chronicle = Chronicle::default();
 
     let runtime = Runtime::new().unwrap();
     let stop = Arc::new(AtomicBool::new(false));
@@ -47,7 +49,13 @@ fn acknowledged_writes_and_messages_are_accounted_for_however_often_the_master_c
             tasks.push(runtime.spawn(writer.write(opened.async_commands(), Arc::clone(&stop))));
         }
     }
-    let publishing = runtime.spawn(publisher.publish(Arc::clone(&stop)));
+    let publishing = runtime.spawn(chronicle.clone().publish(
+        publisher,
+        Channel::new(CHANNEL),
+        PAUSE,
+        PATIENCE,
+        Arc::clone(&stop),
+    ));
 
     let mut course = Course::begin(&trio);
     let mut faults = Vec::new();
@@ -76,7 +84,7 @@ fn acknowledged_writes_and_messages_are_accounted_for_however_often_the_master_c
         ledger.audit(writer, &course, trio.primary());
     }
     ledger.report(&run);
-    let chronicle = runtime.block_on(publishing).unwrap();
+    runtime.block_on(publishing).unwrap();
     run.report("messages published", chronicle.published());
     for subscriber in subscribers {
         let account = subscriber.audit(&chronicle);

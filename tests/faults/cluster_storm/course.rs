@@ -1,6 +1,6 @@
 //! What is done to the cluster.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use redis_manager_support::{TestCluster, TestServer};
 
@@ -14,10 +14,15 @@ pub(super) struct Course<'a> {
     cluster: &'a TestCluster,
     /// When a master was killed.
     pub(super) masters: Vec<Instant>,
+    /// The same of every node: from then until it was gone.
+    pub(super) kills: Vec<[SystemTime; 2]>,
     /// When all nodes that were left called the cluster up again after that.
     pub(super) up_again: Vec<Instant>,
     replicas: usize,
     moved: usize,
+    /// How long slots took to move, and how long it took from the return of a node until all agreed: meanwhile two nodes
+    /// may take a slot for theirs.
+    at_two_nodes: Vec<Duration>,
     /// From the kill until a replica had the slots.
     promoted: Vec<Duration>,
     /// From the end of a fault until each subscriber heard something on each channel.
@@ -29,9 +34,11 @@ impl<'a> Course<'a> {
         Self {
             cluster,
             masters: Vec::new(),
+            kills: Vec::new(),
             up_again: Vec::new(),
             replicas: 0,
             moved: 0,
+            at_two_nodes: Vec::new(),
             promoted: Vec::new(),
             restored: Vec::new(),
         }
@@ -50,7 +57,9 @@ impl<'a> Course<'a> {
             let mut masters = self.cluster.masters();
             masters.retain(|master| master.port() != from);
             let to = masters[random.below(masters.len() as u64) as usize];
+            let began = Instant::now();
             self.cluster.migrate(slot, to);
+            self.at_two_nodes.push(began.elapsed());
             self.moved += 1;
         }
         self.cluster.wait_until_whole();
@@ -64,12 +73,13 @@ impl<'a> Course<'a> {
         };
         let node = nodes[random.below(nodes.len() as u64) as usize];
         let began = Instant::now();
+        let heirs = self.cluster.replicas_of(node);
+        let kill_began = SystemTime::now();
+        node.kill().unwrap();
+        self.kills.push([kill_began, SystemTime::now()]);
         if is_replica {
-            node.kill().unwrap();
             self.replicas += 1;
         } else {
-            let heirs = self.cluster.replicas_of(node);
-            node.kill().unwrap();
             self.masters.push(began);
             self.expect_heir(&heirs);
             self.promoted.push(began.elapsed());
@@ -77,8 +87,14 @@ impl<'a> Course<'a> {
             self.up_again.push(Instant::now());
         }
         std::thread::sleep(Duration::from_millis(random.below(1000)));
+        let returned = Instant::now();
         node.restart().unwrap();
         self.cluster.wait_until_whole();
+        self.at_two_nodes.push(returned.elapsed());
+    }
+
+    pub(super) fn longest_at_two_nodes(&self) -> Duration {
+        self.at_two_nodes.iter().max().copied().unwrap_or_default()
     }
 
     fn expect_heir(&self, heirs: &[&TestServer]) {

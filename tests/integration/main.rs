@@ -116,5 +116,7 @@ mod unix_sockets;
 mod unload;
 mod unload_races;
 mod unregistering;
+mod uri_form;
 mod uri_forms;
 mod wrong_logins;
+mod uri_forms_of_many;

@@ -8,7 +8,7 @@ use redis_manager_support::{SentinelTrio, TestCluster, TestServer, Validity};
 
 use crate::fixture::eventually;
 use crate::tls_fixture::{Certificates, HOSTS};
-use crate::uri_forms::clients;
+use crate::uri_form::clients;
 
 const PASSWORD: &str = "p@ss%w/rd";
 const ENCODED: &str = "p%40ss%25w%2Frd";

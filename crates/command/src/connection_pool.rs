@@ -59,9 +59,10 @@ impl Manager for Connections {
     type Error = Error;
 
     async fn create(&self) -> Result<ExclusiveConnection> {
+        // Boxed, because a future has room for its largest part, and most sessions get a connection that is there.
         match &self.node {
-            None => ExclusiveConnection::open_async(&self.context).await,
-            Some(node) => ExclusiveConnection::open_at(&self.context, node).await,
+            None => Box::pin(ExclusiveConnection::open_async(&self.context)).await,
+            Some(node) => Box::pin(ExclusiveConnection::open_at(&self.context, node)).await,
         }
     }
 

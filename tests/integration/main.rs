@@ -118,5 +118,5 @@ mod unload_races;
 mod unregistering;
 mod uri_form;
 mod uri_forms;
-mod wrong_logins;
 mod uri_forms_of_many;
+mod wrong_logins;

@@ -8,7 +8,7 @@ use redis_manager_support::{TestCluster, Validity};
 
 use crate::cluster_fixture::{expect_unloaded, key_of, open_in, sockets};
 use crate::cluster_listening::{Account, listened_at_one};
-use crate::fixture::{Host, PROTOCOLS, eventually};
+use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::reconnect::{options, verdict};
 use crate::tls_fixture::Certificates;
 
@@ -25,7 +25,8 @@ fn over_tls_calls_sessions_and_subscriptions_come_back_when_their_master_is_kill
         let options = || options(protocol).tls(certificates.trusting());
         let client: RedisCommandClient = open_in(&host, &cluster, options());
         let pubsub: RedisPubSubClient = open_in(&host, &cluster, options());
-        let plain = Channel::new("news");
+        // One node may hear later than another what was published before.
+        let plain = Channel::new(unique("news"));
         let mut accounts = vec![Account::open(&pubsub, &plain)];
         // All of it is at one node.
         let master = listened_at_one(&cluster, &plain);

@@ -59,6 +59,11 @@ impl Chronicle {
         self.0.lock().unwrap().iter().flatten().count()
     }
 
+    /// What the server said of this number.
+    pub(crate) fn of(&self, number: u64) -> Option<Published> {
+        *self.0.lock().unwrap().get(usize::try_from(number).ok()?)?
+    }
+
     /// Those that were published, and are not among these.
     pub(crate) fn missing(&self, heard: &BTreeSet<u64>) -> Vec<Published> {
         let numbers = self.0.lock().unwrap();

@@ -76,9 +76,8 @@ pub(super) struct Subscriber {
 impl Subscriber {
     pub(super) fn listening(client: RedisPubSubClient, channels: &[Channel]) -> Self {
         let listen = |channel: &Channel| {
-            // The nodes hand on plain messages each by itself.
             let order = match channel.kind() {
-                ChannelKind::Shard => Order::Strict,
+                ChannelKind::Shard => Order::Once,
                 _ => Order::OfEachNode,
             };
             Told::by(&client, channel, order)
@@ -132,7 +131,15 @@ impl Outside {
             told.listen();
             let missing = chronicle.missing(&told.heard);
             heard += told.heard.len();
-            late += told.late;
+            late += told.late.len();
+            if told.channel.kind() == ChannelKind::Shard {
+                for number in &told.late {
+                    let taken_here = chronicle
+                        .of(*number)
+                        .filter(|it| it.receivers >= subscribers);
+                    assert!(taken_here.is_none(), "{number} is late: {taken_here:?}");
+                }
+            }
             again += told.again;
             missed += missing.len();
             gaps += told.gaps.len();

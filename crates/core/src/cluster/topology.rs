@@ -81,6 +81,17 @@ impl Topology {
         shards.any(|shard| shard.master == *node || shard.replicas.contains(node))
     }
 
+    /// Whether `node` has a slot here that another one has in `known`.
+    pub(crate) fn takes(&self, node: &NodeAddress, known: &Self) -> bool {
+        let its = self
+            .ranges
+            .iter()
+            .filter(|range| range.shard.master == *node);
+        let slots = its.flat_map(|range| range.first..=range.last);
+        let mut owners = slots.filter_map(|slot| known.owner(Slot::new(slot)?));
+        owners.any(|owner| owner != node)
+    }
+
     /// Whether every slot has a node.
     pub(crate) fn is_complete(&self) -> bool {
         let slots = self.ranges.iter().map(|range| range.last - range.first + 1);

@@ -237,3 +237,15 @@ fn a_slot_that_moves_to_a_known_master_has_its_replicas() {
     assert_eq!(promoted.replicas(slot(0)), []);
     assert_eq!(promoted.owner(slot(1)), Some(&node(29_764)));
 }
+
+#[test]
+fn a_node_takes_what_another_had_and_not_what_nobody_had() {
+    let none = Topology::default();
+    let known = none.with_moved(slot(1), &node(1));
+    let known = known.with_moved(slot(2), &node(2));
+    let told = known.with_moved(slot(3), &node(1));
+    assert!(!told.takes(&node(1), &known));
+    let told = told.with_moved(slot(2), &node(1));
+    assert!(told.takes(&node(1), &known));
+    assert!(!told.takes(&node(2), &known));
+}

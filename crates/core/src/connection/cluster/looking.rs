@@ -29,6 +29,8 @@ struct Told {
     /// When that was asked.
     at: SystemTime,
     topology: Topology,
+    /// Whether another one has said that it has slots itself which were not its own.
+    is_disputed: bool,
 }
 
 impl Cluster {
@@ -39,8 +41,14 @@ impl Cluster {
         loop {
             self.until_it_is_time().await;
             let is_well = match self.look(last_told.as_ref()).await {
-                Ok(Told { by, at, topology }) => {
-                    let is_complete = topology.is_complete();
+                Ok(told) => {
+                    let Told {
+                        by,
+                        at,
+                        topology,
+                        is_disputed,
+                    } = told;
+                    let is_complete = topology.is_complete() && !is_disputed;
                     if let Some(subscribers) = &self.0.subscribers {
                         subscribers.ascertain(&topology, &by, at);
                     }
@@ -87,9 +95,11 @@ impl Cluster {
         self.0.nodes.keep_to(&self.map().topology());
     }
 
-    /// Asks one node after the other, those first that are likely to answer, and last the one at `last`.
+    /// Asks one node after the other, those first that are likely to answer, and last the one at `last`. Who says that it has
+    /// what another had is believed once a third says so: it may have been replaced, and not know.
     async fn look(&self, last: Option<&NodeAddress>) -> Result<Told> {
-        let mut failure = None;
+        let known = self.map().topology();
+        let (mut disputed, mut failure) = (None, None);
         for by in self.likely_first(last) {
             let at = SystemTime::now();
             match self.ask_at(&by).await {
@@ -98,11 +108,22 @@ impl Cluster {
                     let message = format!("{by} knows of no node that has slots");
                     failure = Some(Error::new(ErrorKind::Connect, message));
                 }
-                Ok(topology) => return Ok(Told { by, at, topology }),
+                Ok(topology) => {
+                    let told = Told {
+                        is_disputed: disputed.is_some(),
+                        by,
+                        at,
+                        topology,
+                    };
+                    if !told.topology.takes(&told.by, &known) {
+                        return Ok(told);
+                    }
+                    disputed.get_or_insert(told);
+                }
                 Err(error) => failure = Some(error),
             }
         }
-        Err(failure.unwrap_or_else(|| self.context().closed_error()))
+        disputed.ok_or_else(|| failure.unwrap_or_else(|| self.context().closed_error()))
     }
 
     fn likely_first(&self, last: Option<&NodeAddress>) -> Vec<NodeAddress> {
@@ -115,7 +136,13 @@ impl Cluster {
         fastrand::shuffle(&mut addresses);
         addresses.sort_by_key(|address| {
             let standing = self.0.nodes.standing(address);
-            (standing == Standing::Down, Some(address) == last, standing)
+            (
+                standing == Standing::Down,
+                // A node of the URI may have another name among the others.
+                !topology.has(address),
+                Some(address) == last,
+                standing,
+            )
         });
         addresses
     }

@@ -79,6 +79,38 @@ fn a_transaction_runs_on_the_node_of_its_keys_and_notices_who_changed_them() {
 }
 
 #[test]
+fn a_transaction_over_several_slots_is_refused_at_once_and_leaves_the_session_as_it_was() {
+    each_protocol(|cluster, _, client| {
+        let keys = key_of_each(cluster);
+        let mut session = client.session().unwrap();
+        for queued in [&keys[..2], &keys[1..2]] {
+            let tries = Cell::new(0);
+            let refused: redis_manager::Result<Value> = session.transaction(&keys[0], |tx| {
+                tries.set(tries.get() + 1);
+                for key in queued {
+                    tx.queue().set(key, "never");
+                }
+                Ok(())
+            });
+            assert_eq!(refused.unwrap_err().code(), Some("CROSSSLOT"));
+            assert_eq!(tries.get(), 1);
+            for key in &keys {
+                assert_eq!(session.get::<_, Value>(key).unwrap(), Value::Nil);
+            }
+        }
+        // The server refuses this one when it is queued.
+        let aborted: redis_manager::Result<Value> = session.transaction(&keys[0], |tx| {
+            tx.queue().cmd("SET").arg(&keys[0]);
+            Ok(())
+        });
+        assert_eq!(aborted.unwrap_err().code(), Some("EXECABORT"));
+        for key in &keys {
+            assert_eq!(session.get::<_, Value>(key).unwrap(), Value::Nil);
+        }
+    });
+}
+
+#[test]
 fn blocking_commands_wait_on_the_node_of_their_key_and_hold_up_nobody() {
     each_protocol(|cluster, host, client| {
         let keys = key_of_each(cluster);

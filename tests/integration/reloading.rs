@@ -19,6 +19,15 @@ pub(crate) fn number(message: &Message) -> u64 {
     message.payload_str().unwrap().parse().unwrap()
 }
 
+/// Has the publisher stop, also when the test fails meanwhile: or it would never end.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// Publishes one number after the other until it is told to stop.
 fn publish(host: &Host, channel: &str, stop: &AtomicBool, published: &AtomicU64) {
     let script = host.manager.load_script(unique("publisher")).unwrap();
@@ -38,6 +47,7 @@ pub(crate) fn account(host: &Host, channel: &str, reload: impl Fn(&Heard), poll:
     let generations: Vec<Heard> = (0..=RELOADS).map(|_| Heard::default()).collect();
     reload(&generations[0]);
     thread::scope(|scope| {
+        let _stopping = Stopping(&stop);
         scope.spawn(|| publish(host, channel, &stop, &published));
         eventually("something was published", || published.load(SeqCst) > 10);
         for heard in &generations[1..] {
@@ -47,7 +57,6 @@ pub(crate) fn account(host: &Host, channel: &str, reload: impl Fn(&Heard), poll:
         eventually("more was published", || {
             published.load(SeqCst) > before + 10
         });
-        stop.store(true, SeqCst);
     });
     let last = published.load(SeqCst) - 1;
     check(&generations, last, poll);
@@ -184,11 +193,11 @@ fn a_script_that_reloads_itself_from_its_own_listener_loses_no_message() {
     );
     let (stop, published) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
+        let _stopping = Stopping(&stop);
         scope.spawn(|| publish(&host, &channel, &stop, &published));
         eventually("all generations have come", || {
             !heard[RELOADS].lock().unwrap().is_empty()
         });
-        stop.store(true, SeqCst);
     });
     check(&heard, published.load(SeqCst) - 1, || {});
     eventually("the others are gone", || {

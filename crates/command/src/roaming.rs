@@ -27,6 +27,8 @@ pub(crate) struct Roaming {
     purpose: Purpose,
     /// Where it is.
     node: Option<NodeAddress>,
+    /// What has had it watch keys there.
+    watches: Vec<Cmd>,
 }
 
 /// What decides where to go.
@@ -48,6 +50,7 @@ impl Roaming {
             pools: Arc::clone(pools),
             purpose,
             node: None,
+            watches: Vec::new(),
         }
     }
 
@@ -72,7 +75,11 @@ impl Roaming {
         loop {
             let may_go = condition.is_clean();
             if may_go {
+                self.watches.clear();
                 self.go_with(held, Keys::OfCommand(cmd), deadline).await?;
+            }
+            if effect == SessionEffect::Watches {
+                self.watches.push(cmd.clone());
             }
             let mut reply = self
                 .request_here(held, condition, cmd, effect, until)
@@ -126,6 +133,25 @@ impl Roaming {
         loop {
             let may_go = condition.is_clean();
             if may_go {
+                self.watches.clear();
+            }
+            if pipeline.is_transaction() {
+                // A node of which some keys are would say that the others have moved.
+                let checking = self
+                    .connection
+                    .check_transaction(&self.watches, pipeline, deadline);
+                if let Err(refused) = checking.await {
+                    if condition.is_watching_only() {
+                        // As EXEC does, whatever comes of it.
+                        let unwatch = redis::cmd("UNWATCH");
+                        let effect = SessionEffect::Unwatches;
+                        self.request_here(held, condition, &unwatch, effect, until)
+                            .await?;
+                    }
+                    return Err(refused);
+                }
+            }
+            if may_go {
                 let keys = Keys::OfPipeline(pipeline);
                 self.go_with(held, keys, deadline).await?;
             }
@@ -137,6 +163,10 @@ impl Roaming {
             let detour = asked.and_then(|node| self.connection.detour_of_pipeline(&replies, node));
             match &replies {
                 Ok(_) => condition.answered(effects.iter().copied()),
+                // It was not run, and nothing is watched for it any more.
+                Err(error) if pipeline.is_transaction() && error.code() == Some("EXECABORT") => {
+                    condition.answered([SessionEffect::EndsTransaction]);
+                }
                 Err(_) => self.connection.doubt(),
             }
             if detour.is_none() || !may_go && !is_watched {

@@ -4,7 +4,7 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::Connection;
 use super::link::Link;
-use crate::cluster::{NodeAddress, Redirect};
+use crate::cluster::{NodeAddress, Redirect, Target};
 use crate::{Deadline, Result};
 
 /// What a node has answered that is not the one to run a command, and has not run it.
@@ -59,6 +59,35 @@ impl Connection {
             }
         }
         Ok(None)
+    }
+
+    /// Makes sure that all keys of the transaction `pipeline`, and of those `watched` for it, are in one slot, if there is a
+    /// cluster.
+    ///
+    /// # Errors
+    ///
+    /// `CROSSSLOT` if they are not; otherwise as [`node_of`](Self::node_of).
+    pub async fn check_transaction(
+        &self,
+        watched: &[Cmd],
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let Link::Cluster(cluster) = &self.link else {
+            return Ok(());
+        };
+        let caller = self.caller(cluster, deadline).await?;
+        let mut all = redis::pipe();
+        for cmd in watched.iter().chain(pipeline.cmd_iter()) {
+            all.add_command(cmd.clone());
+        }
+        let mapped = match self.context.guard() {
+            Some(guard) => guard.map_pipeline(&all)?.pipeline,
+            None => None,
+        };
+        let table = caller.table().await?;
+        Target::of_transaction(mapped.as_ref().unwrap_or(&all), table)?;
+        Ok(())
     }
 
     /// Some node of the cluster, if there is one.

@@ -39,6 +39,19 @@ pub(crate) fn listened_at_one<'a>(cluster: &'a TestCluster, channel: &Channel) -
     nodes[0]
 }
 
+/// Registers a listener to `channel`, and returns what it is told, gaps too.
+#[track_caller]
+pub(crate) fn told_to_a_listener(
+    client: &RedisPubSubClient,
+    channel: &Channel,
+) -> Receiver<ListenerEvent> {
+    let (sender, told) = std::sync::mpsc::channel();
+    let listener = client.listener(channel.clone()).with_gaps();
+    let tell = move |event: &ListenerEvent| Ok(sender.send(event.clone())?);
+    listener.register(tell).unwrap();
+    told
+}
+
 /// What a channel is called.
 pub(crate) fn name_of(channel: &Channel) -> &str {
     std::str::from_utf8(channel.name()).unwrap()
@@ -78,10 +91,7 @@ impl Account {
             ChannelKind::Pattern => name,
             _ => name_of(channel),
         };
-        let (sender, told) = std::sync::mpsc::channel();
-        let listener = client.listener(channel.clone()).with_gaps();
-        let tell = move |event: &ListenerEvent| Ok(sender.send(event.clone())?);
-        listener.register(tell).unwrap();
+        let told = told_to_a_listener(client, channel);
         Self {
             channel: channel.clone(),
             name: name.to_owned(),

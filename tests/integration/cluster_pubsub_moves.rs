@@ -8,7 +8,9 @@ use redis_manager::{Gap, Protocol};
 use redis_manager_support::{TestCluster, TestServer};
 
 use crate::cluster_fixture::{expect_unloaded, open_in, open_subscriber};
-use crate::cluster_listening::{Account, listened_at, listened_at_one, name_of};
+use crate::cluster_listening::{
+    Account, listened_at, listened_at_one, name_of, told_to_a_listener,
+};
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
 use crate::reconnect::options;
 
@@ -146,10 +148,7 @@ fn nothing_is_missed_unsaid_by_a_master_that_comes_back_and_does_not_know_of_its
             return;
         }
         let client: RedisPubSubClient = open_in(&host, &cluster, options(protocol));
-        let (sender, told) = std::sync::mpsc::channel();
-        let listener = client.listener(Channel::shard("orders")).with_gaps();
-        let tell = move |event: &ListenerEvent| Ok(sender.send(event.clone())?);
-        listener.register(tell).unwrap();
+        let told = told_to_a_listener(&client, &Channel::shard("orders"));
         let (mut published, mut heard, mut gaps) = (Vec::new(), HashSet::new(), Vec::new());
         let mut expect_heard = || {
             let first = published.len();
@@ -261,10 +260,7 @@ fn what_is_missed_while_a_master_does_not_know_that_it_is_replaced_lies_within_t
         }
         let client: RedisPubSubClient = open_in(&host, &cluster, options(protocol));
         let channel = Channel::shard("orders");
-        let (sender, told) = std::sync::mpsc::channel();
-        let listener = client.listener(channel.clone()).with_gaps();
-        let tell = move |event: &ListenerEvent| Ok(sender.send(event.clone())?);
-        listener.register(tell).unwrap();
+        let told = told_to_a_listener(&client, &channel);
         let old = listened_at_one(&cluster, &channel);
         old.pause().unwrap();
         eventually("the replica is the master", || {

@@ -91,7 +91,7 @@ const RAISED_IN_A_SCRIPT: &str = " script: ";
 /// The `3999 127.0.0.1:6381` of a redirection.
 fn read(details: &str, asked: &NodeAddress) -> Option<(Slot, NodeAddress)> {
     let (slot, to) = details.split_once(' ')?;
-    let slot = slot.parse().ok().and_then(Slot::new)?;
+    let slot = Slot::read(slot.as_bytes())?;
     Some((slot, NodeAddress::redirected(to, asked)?))
 }
 

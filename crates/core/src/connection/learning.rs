@@ -1,4 +1,4 @@
-//! Asking a server what commands it has, for a client with a key prefix.
+//! Asking a server what commands it has.
 
 use std::sync::Arc;
 

@@ -8,10 +8,11 @@ use redis_manager_core::redis::{Cmd, Pipeline, Value};
 use redis_manager_core::route::{Route, route, route_pipeline, upper_name};
 use redis_manager_core::{
     ClientContext, ClientOptions, ClientResources, ClientSnapshot, ClientType, CloseReport,
-    Connection, Deadline, Delivery, Error, ErrorKind, LimitName, OpenRedisClient, RedisUri, Result,
-    ScriptHandle, ScriptRedisClient, Teardown, wait,
+    Connection, Deadline, LimitName, OpenRedisClient, RedisUri, Result, ScriptHandle,
+    ScriptRedisClient, Teardown, wait,
 };
 
+use crate::lease::is_lost_unsent;
 use crate::session_pool::{Purpose, SessionPools};
 use crate::{RedisAsyncCommands, RedisAsyncSession, RedisCommands, RedisSession};
 
@@ -156,7 +157,8 @@ impl RedisCommandClient {
                 .await;
             let mut lease = leased.map_err(|error| error.with_command(upper_name(cmd)))?;
             match lease.request_by(cmd, deadline).await {
-                Err(error) if is_tried_again(&error) => {}
+                // A connection of the pool may be lost just before it is used; then another one is.
+                Err(error) if is_lost_unsent(&error) => {}
                 outcome => return outcome,
             }
         }
@@ -174,16 +176,12 @@ impl RedisCommandClient {
                 .await;
             let mut lease = leased.map_err(|error| error.with_command("pipeline"))?;
             match lease.request_pipeline_by(pipeline, deadline).await {
-                Err(error) if is_tried_again(&error) => {}
+                // A connection of the pool may be lost just before it is used; then another one is.
+                Err(error) if is_lost_unsent(&error) => {}
                 outcome => return outcome,
             }
         }
     }
-}
-
-/// A connection of the pool may be lost just before it is used; then another one is.
-fn is_tried_again(error: &Error) -> bool {
-    error.kind() == ErrorKind::Disconnected && error.delivery() == Some(Delivery::NotSent)
 }
 
 #[async_trait]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolConfig, RecycleError, RecycleResult};
 use redis_manager_core::{
-    ClientContext, Deadline, Error, ErrorKind, ExclusiveConnection, NodeAddress, Result,
+    ClientContext, Connection, Deadline, Error, ErrorKind, ExclusiveConnection, NodeAddress, Result,
 };
 
 /// How long ago a connection must have been used to be asked for a sign of life first.
@@ -20,15 +20,15 @@ pub(crate) type ConnectionPool = Pool<Connections>;
 /// A connection that is out; dropped, it goes back.
 pub(crate) type Pooled = Object<Connections>;
 
-/// Builds a pool of at most `size` connections, to `node` if the server is a cluster. Does not connect.
+/// Builds a pool of at most `size` connections, to a `node` of the cluster if there is one. Does not connect.
 pub(crate) fn build_pool(
     context: &Arc<ClientContext>,
-    node: Option<&NodeAddress>,
+    node: Option<(&Connection, &NodeAddress)>,
     size: usize,
 ) -> Result<ConnectionPool> {
     let connections = Connections {
         context: Arc::clone(context),
-        node: node.cloned(),
+        node: node.map(|(cluster, node)| (cluster.clone(), node.clone())),
     };
     Pool::builder(connections)
         .config(PoolConfig::new(size))
@@ -44,13 +44,13 @@ pub(crate) fn build_pool(
 /// Makes the connections of a pool, and decides whether one is used again.
 pub(crate) struct Connections {
     context: Arc<ClientContext>,
-    node: Option<NodeAddress>,
+    node: Option<(Connection, NodeAddress)>,
 }
 
 impl Connections {
     /// The node that they go to, if the server is a cluster.
     pub(crate) fn node(&self) -> Option<&NodeAddress> {
-        self.node.as_ref()
+        self.node.as_ref().map(|(_, node)| node)
     }
 }
 
@@ -62,7 +62,7 @@ impl Manager for Connections {
         // Boxed, because a future has room for its largest part, and most sessions get a connection that is there.
         match &self.node {
             None => Box::pin(ExclusiveConnection::open_async(&self.context)).await,
-            Some(node) => Box::pin(ExclusiveConnection::open_at(&self.context, node)).await,
+            Some((cluster, node)) => Box::pin(cluster.open_at(node)).await,
         }
     }
 

@@ -228,6 +228,11 @@ pub(crate) fn unleased() -> Error {
         .with_delivery(Delivery::NotSent)
 }
 
+/// Whether a connection was lost before what was to be sent was.
+pub(crate) fn is_lost_unsent(error: &Error) -> bool {
+    error.kind() == ErrorKind::Disconnected && error.delivery() == Some(Delivery::NotSent)
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.condition.is_clean() {

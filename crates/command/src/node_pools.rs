@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use redis_manager_core::{ClientContext, NodeAddress, PoolSnapshot, Result};
+use redis_manager_core::{ClientContext, Connection, NodeAddress, PoolSnapshot, Result};
 
 use crate::connection_pool::{ConnectionPool, build_pool};
 
@@ -28,20 +28,21 @@ impl NodePools {
         self.option
     }
 
-    /// The pool for `node`; `None` is the server that is no cluster.
+    /// The pool for a `node` of the cluster; `None` is the server that is none.
     pub(crate) fn at(
         &self,
         context: &Arc<ClientContext>,
-        node: Option<&NodeAddress>,
+        node: Option<(&Connection, &NodeAddress)>,
     ) -> Result<ConnectionPool> {
         let mut pools = self.pools.lock();
-        if let Some((_, pool)) = pools.iter().find(|(at, _)| at.as_ref() == node) {
+        let address = node.map(|(_, address)| address);
+        if let Some((_, pool)) = pools.iter().find(|(at, _)| at.as_ref() == address) {
             return Ok(pool.clone());
         }
         // Nodes come and go.
         pools.retain(|(_, pool)| pool.status().size > 0 || pool.status().waiting > 0);
         let pool = build_pool(context, node, self.size)?;
-        pools.push((node.cloned(), pool.clone()));
+        pools.push((address.cloned(), pool.clone()));
         Ok(pool)
     }
 

@@ -12,7 +12,7 @@ use redis_manager_core::{
 
 use crate::condition::Condition;
 use crate::connection_pool::Pooled;
-use crate::lease::unleased;
+use crate::lease::{is_lost_unsent, unleased};
 use crate::session_pool::{Purpose, SessionPools};
 
 /// The longest pause before a command that was not run is tried once more.
@@ -71,6 +71,7 @@ impl Roaming {
         if effect == SessionEffect::BeginsTransaction && condition.is_clean() {
             return Err(self.nowhere());
         }
+        let _looks = self.connection.look_often();
         let mut backoff = Backoff::new(LONGEST_PAUSE);
         loop {
             let may_go = condition.is_clean();
@@ -129,6 +130,7 @@ impl Roaming {
         effects: &[SessionEffect],
         (deadline, until): (Deadline, Deadline),
     ) -> Result<Vec<Value>> {
+        let _looks = self.connection.look_often();
         let mut backoff = Backoff::new(LONGEST_PAUSE);
         loop {
             let may_go = condition.is_clean();
@@ -169,7 +171,8 @@ impl Roaming {
                 }
                 Err(_) => self.connection.doubt(),
             }
-            if detour.is_none() || !may_go && !is_watched {
+            let was_lost = is_watched && replies.as_ref().is_err_and(is_lost_unsent);
+            if detour.is_none() && !was_lost || !may_go && !is_watched {
                 return replies;
             }
             // It was not run, and the server has forgotten what was watched for it.
@@ -235,7 +238,9 @@ impl Roaming {
             error.kind(),
             ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout
         );
-        is_unreachable && self.context().queues_after(error)
+        // Such as one that loads its data.
+        let takes_nobody = error.kind() == ErrorKind::Server;
+        (is_unreachable || takes_nobody) && self.context().queues_after(error)
     }
 
     /// Takes a connection to `node`; `None`: any will do, and so does the one that it has.

@@ -86,19 +86,24 @@ impl SessionPools {
             Purpose::BlockingCall => &self.blocking,
         };
         let context = Arc::clone(&self.context);
+        let node = self.cluster.as_ref().zip(node);
         let (pool, option) = (pools.at(&context, node)?, pools.option());
+        let left = node.map(|(cluster, node)| cluster.left_by(node));
         let _place = self.waiting.try_acquire().map_err(|_| {
             let limit = context.options().request_queue_size();
             let message = format!("too much waits; the option request_queue_size allows {limit}");
             let full = context.error(ErrorKind::QueueFull, message);
             full.with_delivery(Delivery::NotSent)
         })?;
-        let stays = node.is_none();
         // On our runtime, where the connection's task is to live.
         let leased = self.context.run_admitted(async move {
-            match stays {
-                true => lease(&context, &pool, option, deadline).await,
-                false => try_to_lease(&context, &pool, option, deadline).await,
+            let Some(left) = left else {
+                return lease(&context, &pool, option, deadline).await;
+            };
+            tokio::select! {
+                leased = try_to_lease(&context, &pool, option, deadline) => leased,
+                // Nobody need wait for what it may never say.
+                error = left => Err(error),
             }
         });
         leased

@@ -60,6 +60,7 @@ use wire::Wire;
 pub use backoff::Backoff;
 pub(crate) use carrier::Membership;
 pub(crate) use carriers::Carriers;
+pub use cluster::FrequentLooks;
 pub use confirmation::Confirmation;
 pub use exclusive::ExclusiveConnection;
 pub use push_sink::PushSink;

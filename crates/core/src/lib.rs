@@ -68,7 +68,8 @@ pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
 pub use cluster::NodeAddress;
 pub use connection::{
-    Backoff, Confirmation, Connection, Detour, ExclusiveConnection, PushSink, SocketId,
+    Backoff, Confirmation, Connection, Detour, ExclusiveConnection, FrequentLooks, PushSink,
+    SocketId,
 };
 pub use credentials::{Credentials, CredentialsProvider, CredentialsRotation, RotatingCredentials};
 pub use deadline::Deadline;

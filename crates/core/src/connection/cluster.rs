@@ -8,6 +8,7 @@ mod node;
 mod node_choice;
 mod nodes;
 mod opening;
+mod part;
 mod pipeline;
 mod request;
 mod seeking;
@@ -22,14 +23,22 @@ use std::sync::{Arc, OnceLock};
 use redis::ProtocolVersion;
 
 use super::PushSink;
+use super::endpoint::Endpoint;
+use super::exclusive::ExclusiveConnection;
+use super::sentinel::{Following, Moved};
+use super::socket_target::SocketTarget;
 use super::wire::Wire;
+use crate::cluster::NodeAddress;
 use crate::namespace::CommandTable;
-use crate::{ClientContext, Waiting};
+use crate::{ClientContext, Result, Waiting};
+use node::time_to_answer;
 use nodes::Nodes;
+use part::Part;
 use subscribers::Subscribers;
 
 pub(super) use call::Caller;
 pub(super) use map::ClusterMap;
+pub use map::FrequentLooks;
 pub(super) use node_choice::NodeChoice;
 pub(super) use seeking::Seeking;
 pub(super) use subscribing::Placed;
@@ -84,11 +93,33 @@ impl Cluster {
         ended.any(|node| !node.is_leaving())
     }
 
-    /// Whether a node has a request, or shard channels to send from.
+    /// Whether somebody waits for a node, or has shard channels that come from one.
     fn expects_something(&self) -> bool {
         let subscribers = self.0.subscribers.as_ref();
         let has_shards = subscribers.is_some_and(|it| it.has_shards());
-        has_shards || self.wires().iter().any(|wire| wire.outbox().is_in_use())
+        let is_waited_for = self.map().is_waited_for();
+        has_shards || is_waited_for || self.wires().iter().any(|wire| wire.outbox().is_in_use())
+    }
+
+    /// When the node at `node` is to be left by who needs it for the calls of the client that `context` describes.
+    pub(super) fn loss_of(
+        &self,
+        node: &NodeAddress,
+        context: &ClientContext,
+    ) -> impl Future<Output = Moved> + Send + use<> {
+        let part = Part::for_calls(context.options());
+        part.loss(node.clone(), self.map(), time_to_answer(context))
+    }
+
+    /// Opens a connection to the node at `node` for one caller of the client that `context` describes.
+    pub(super) async fn open_exclusive(
+        &self,
+        context: &Arc<ClientContext>,
+        node: &NodeAddress,
+    ) -> Result<ExclusiveConnection> {
+        let target = SocketTarget::node(node, self.map());
+        let following = Following::until(Endpoint::from(node), self.loss_of(node, context));
+        ExclusiveConnection::open_following(context, target, following).await
     }
 
     /// What waits to be sent, to all nodes.

@@ -8,21 +8,20 @@ use redis::{Cmd, Pipeline, Value};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::busy_poll::BusyPoll;
-use super::cluster::ClusterMap;
 use super::driver::Driver;
 use super::endpoint::Endpoint;
-use super::handshake::greet;
+use super::handshake::{Greeted, greet};
 use super::has_no_reply;
 use super::learning::learn_commands;
 use super::link::{all, value};
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
+use super::sentinel::Following;
 use super::socket_target::SocketTarget;
 use super::supervisor::{Served, in_time};
 use super::ticket::Ticket;
 use super::wire::Wire;
-use crate::cluster::NodeAddress;
 use crate::credentials::Announcements;
 use crate::namespace::{Guard, QueuedReplies};
 use crate::route::upper_name;
@@ -52,16 +51,6 @@ impl ExclusiveConnection {
         Self::open_to(context, SocketTarget::of(context)).await
     }
 
-    /// Opens one to the node at `node` of a cluster. Must be polled on the client's I/O runtime.
-    ///
-    /// # Errors
-    ///
-    /// As [`open_async`](Self::open_async).
-    pub async fn open_at(context: &Arc<ClientContext>, node: &NodeAddress) -> Result<Self> {
-        let map = ClusterMap::of(context.uri());
-        Self::open_to(context, SocketTarget::node(node, &map)).await
-    }
-
     /// Opens one to `target`.
     pub(super) async fn open_to(
         context: &Arc<ClientContext>,
@@ -78,7 +67,26 @@ impl ExclusiveConnection {
         target: &SocketTarget,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut greeted = greet(context, target, context.protocol(), progress).await?;
+        let greeted = greet(context, target, context.protocol(), progress).await?;
+        Ok(Self::start(context, target, greeted))
+    }
+
+    /// Opens one to `target`, which ends when there is reason to `follow` it elsewhere.
+    pub(super) async fn open_following(
+        context: &Arc<ClientContext>,
+        target: SocketTarget,
+        following: Following,
+    ) -> Result<Self> {
+        let progress = Progress::default();
+        let opening = async {
+            let mut greeted = greet(context, &target, context.protocol(), &progress).await?;
+            greeted.following = Some(Box::new(following));
+            Ok(Self::start(context, &target, greeted))
+        };
+        in_time(context, &target, &progress, opening).await
+    }
+
+    fn start(context: &Arc<ClientContext>, target: &SocketTarget, mut greeted: Greeted) -> Self {
         let announcements = greeted.announcements.take();
         let outbox = Outbox::new(context.options(), &ReplayFilter::none());
         let pushes = Pushes::of(greeted.protocol, false);
@@ -105,13 +113,13 @@ impl ExclusiveConnection {
         let wire = Wire::new(&outbox, leading);
         let serving = Arc::clone(&wire);
         let drive = async move { served.end(serving.run(driver, lost).await.cause) };
-        Ok(Self {
+        Self {
             _driver: AbortOnDropHandle::new(context.spawn(drive)),
             context: Arc::clone(context),
             wire,
             queued: Mutex::default(),
             announcements,
-        })
+        }
     }
 
     /// Sends `cmd` and completes with its reply. An error reply is a [`Value::ServerError`].

@@ -1,11 +1,14 @@
-//! Where in a cluster something is, for who has connections of its own there.
+//! Where in a cluster something is, and connections of one's own to there.
+
+use std::sync::Arc;
 
 use redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::Connection;
+use super::cluster::FrequentLooks;
 use super::link::Link;
+use super::{Connection, ExclusiveConnection};
 use crate::cluster::{NodeAddress, Redirect, Target};
-use crate::{Deadline, Result};
+use crate::{Deadline, Error, ErrorKind, Result};
 
 /// What a node has answered that is not the one to run a command, and has not run it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +104,45 @@ impl Connection {
         };
         let caller = self.caller(cluster, deadline).await?;
         Ok(Some(caller.any_address().await?))
+    }
+
+    /// Opens a connection of one's own to the node at `node`. It is lost when that has no part in the cluster any more that
+    /// the client needs, because a node that another has taken over from may be silent for ever. Must be polled on the
+    /// client's I/O runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`ExclusiveConnection::open_async`].
+    pub async fn open_at(&self, node: &NodeAddress) -> Result<ExclusiveConnection> {
+        match &self.link {
+            Link::Cluster(cluster) => cluster.open_exclusive(&self.context, node).await,
+            Link::Server(_) => ExclusiveConnection::open_async(&self.context).await,
+        }
+    }
+
+    /// Completes with the reason when the node at `node` has no part in the cluster any more that the client needs; never, if
+    /// it has none now, or if there is no cluster. Must be polled on the client's I/O runtime.
+    pub fn left_by(&self, node: &NodeAddress) -> impl Future<Output = Error> + Send + use<> {
+        let context = Arc::clone(&self.context);
+        let loss = match &self.link {
+            Link::Cluster(cluster) => Some(cluster.loss_of(node, &context)),
+            Link::Server(_) => None,
+        };
+        async move {
+            match loss {
+                Some(loss) => context.error(ErrorKind::Disconnected, loss.await.reason),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Has the cluster looked at every few seconds, if there is one, for as long as what this returns lives.
+    #[must_use]
+    pub fn look_often(&self) -> Option<FrequentLooks> {
+        match &self.link {
+            Link::Cluster(cluster) => Some(FrequentLooks::at(cluster.map())),
+            Link::Server(_) => None,
+        }
     }
 
     /// Takes note of `reply`, which the node at `asked` gave, if it is none and the command was not run.

@@ -1,6 +1,7 @@
 //! What a client knows of its cluster.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, watch};
 
@@ -10,11 +11,14 @@ use crate::{RedisNode, RedisUri};
 use super::super::endpoint::Endpoint;
 
 /// The nodes and what they have, as far as it is known at this moment.
+#[derive(Debug)]
 pub(in super::super) struct ClusterMap {
     /// Those that the URI names.
     seeds: Vec<NodeAddress>,
     topology: watch::Sender<Arc<Topology>>,
     doubts: Notify,
+    /// How many [`FrequentLooks`] there are.
+    waiting: AtomicUsize,
 }
 
 impl ClusterMap {
@@ -24,6 +28,7 @@ impl ClusterMap {
             seeds: uri.nodes().iter().map(seed).collect(),
             topology: watch::Sender::default(),
             doubts: Notify::new(),
+            waiting: AtomicUsize::new(0),
         })
     }
 
@@ -82,6 +87,11 @@ impl ClusterMap {
         self.doubts.notified().await;
     }
 
+    /// Whether somebody waits for a node by a connection of its own.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Any node, another one each time.
     pub(in super::super) fn any_node(&self) -> Option<Endpoint> {
         let topology = self.topology();
@@ -90,5 +100,22 @@ impl ClusterMap {
             masters => masters,
         };
         fastrand::choice(known).map(Endpoint::from)
+    }
+}
+
+/// While it lives, it is looked every few seconds which node has what: somebody waits for a node by a connection of its own.
+#[derive(Debug)]
+pub struct FrequentLooks(Arc<ClusterMap>);
+
+impl FrequentLooks {
+    pub(in super::super) fn at(map: &Arc<ClusterMap>) -> Self {
+        map.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(map))
+    }
+}
+
+impl Drop for FrequentLooks {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

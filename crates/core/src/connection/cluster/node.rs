@@ -20,6 +20,11 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// How long a node that leaves has to answer. One that another has taken over from may be silent for ever.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
+/// How long one that leaves has to answer a client that `context` describes.
+pub(super) fn time_to_answer(context: &ClientContext) -> Duration {
+    LAST_ANSWERS.min(context.command_timeout())
+}
+
 /// The socket to one node. It is connected once there is a request, and until the cluster needs the node no more.
 pub(super) struct Node {
     address: NodeAddress,
@@ -76,10 +81,7 @@ impl Node {
             self.retired.cancel();
             return;
         }
-        let (node, until) = (
-            Arc::clone(self),
-            LAST_ANSWERS.min(context.command_timeout()),
-        );
+        let (node, until) = (Arc::clone(self), time_to_answer(context));
         drop(context.spawn(async move {
             let began = Instant::now();
             while node.wire.outbox().is_in_use() && began.elapsed() < until {

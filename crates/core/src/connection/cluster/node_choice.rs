@@ -1,14 +1,14 @@
 //! A socket that may be to any node of a cluster, as long as it is to one.
 
 use std::sync::Arc;
-
-use parking_lot::Mutex;
-use tokio::time::Instant;
+use std::time::Duration;
 
 use super::super::endpoint::Endpoint;
-use super::super::sentinel::{Following, Moved};
+use super::super::sentinel::Following;
 use super::ClusterMap;
+use super::part::Part;
 use crate::cluster::NodeAddress;
+use parking_lot::Mutex;
 
 /// Chooses the node for each of its connections: plain channels come by every one.
 pub(in super::super) struct NodeChoice {
@@ -49,24 +49,9 @@ impl NodeChoice {
     /// Ends a connection to the node at `address` when the cluster has it no more: it hears nothing then, and may be there
     /// all the same.
     pub(in super::super) fn follow(&self, address: NodeAddress) -> Following {
-        let mut changes = self.map.changes();
         let endpoint = Endpoint::from(&address);
-        Following::until(endpoint, async move {
-            // A node of the URI may have another name among the others.
-            let mut was_there = false;
-            loop {
-                let is_there = changes.borrow_and_update().has(&address);
-                if was_there && !is_there {
-                    let reason = format!("{address} has no part in the cluster any more");
-                    let since = Instant::now();
-                    return Moved { reason, since };
-                }
-                was_there |= is_there;
-                if changes.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            }
-        })
+        let loss = Part::MasterOrReplica.loss(address, &self.map, Duration::ZERO);
+        Following::until(endpoint, loss)
     }
 }
 

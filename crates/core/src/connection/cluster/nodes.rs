@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::ClusterMap;
 use super::node::Node;
+use super::part::Part;
 use crate::cluster::{NodeAddress, Slot, Target, Topology};
 use crate::{ClientContext, ReadFrom};
 
@@ -57,14 +58,9 @@ impl Nodes {
         Some(self.at(address))
     }
 
-    /// Whether replicas are read from.
-    fn reads_replicas(&self) -> bool {
-        self.context.options().read_from() == ReadFrom::ReplicaPreferred
-    }
-
     /// One that is there, another one each time.
     fn replica<'a>(&self, slot: Slot, topology: &'a Topology) -> Option<&'a NodeAddress> {
-        if !self.reads_replicas() {
+        if self.context.options().read_from() != ReadFrom::ReplicaPreferred {
             return None;
         }
         let replicas = topology.replicas(slot);
@@ -119,12 +115,9 @@ impl Nodes {
     /// Has those leave that `topology` has no need of.
     pub(super) fn keep_to(&self, topology: &Topology) {
         let mut leaving = Vec::new();
-        let reads_replicas = self.reads_replicas();
+        let part = Part::for_calls(self.context.options());
         self.nodes.lock().retain(|address, node| {
-            let is_needed = match reads_replicas {
-                true => topology.has(address),
-                false => topology.masters().contains(address),
-            };
+            let is_needed = part.is_had_by(address, topology);
             if !is_needed {
                 leaving.push(Arc::clone(node));
             }

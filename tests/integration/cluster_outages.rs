@@ -11,7 +11,7 @@ use crate::cluster_fixture::{expect_unloaded, key_of, key_of_each, open_in};
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
 use crate::reconnect::{options, verdict};
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(700);
 
 #[test]
 fn calls_to_a_node_that_is_paused_end_by_their_deadline_and_others_go_on() {
@@ -30,7 +30,7 @@ fn calls_to_a_node_that_is_paused_end_by_their_deadline_and_others_go_on() {
         let paused = cluster.owner_of(&keys[0]);
         paused.pause().unwrap();
         let began = Instant::now();
-        for _ in 0..3 {
+        for _ in 0..2 {
             let timeout = (ErrorKind::Timeout, Some(Delivery::Unknown));
             assert_eq!(verdict(commands.incr::<_, _, i64>(&keys[0], 1)), timeout);
             for key in &keys[1..] {
@@ -39,7 +39,7 @@ fn calls_to_a_node_that_is_paused_end_by_their_deadline_and_others_go_on() {
             let split = verdict(commands.mget::<_, Value>(&keys));
             assert_eq!(split, timeout);
         }
-        assert!(began.elapsed() >= 6 * SHORT && began.elapsed() < PATIENCE);
+        assert!(began.elapsed() >= 4 * SHORT && began.elapsed() < PATIENCE);
         paused.resume().unwrap();
         eventually("it answers again", || {
             commands

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use redis_manager::Protocol;
 use redis_manager::prelude::*;
-use redis_manager_support::TestCluster;
+use redis_manager_support::{TestCluster, Validity};
 
 use crate::cluster_fixture::{expect_unloaded, key_of_each, named};
 use crate::fixture::{Host, PATIENCE, PROTOCOLS};
 use crate::mistakes::{PASSWORD, everything};
 use crate::reconnect::{open, options};
 use crate::sentinel::StaleSentinel;
+use crate::tls_fixture::{Certificates, HOSTS};
 
 const TIMEOUT: Duration = Duration::from_millis(1500);
 const CONNECTED: [ClientType; 2] = [ClientType::Command, ClientType::PubSub];
@@ -86,4 +87,46 @@ fn a_basic_client_names_the_node_that_it_asked() {
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     let is_named = |node: &&std::net::SocketAddr| error.message().contains(&node.to_string());
     assert_eq!(nodes.iter().filter(is_named).count(), 1, "{error}");
+}
+
+#[test]
+fn with_tls_the_error_names_the_time_as_it_was_set_and_says_that_the_ports_may_be_plain() {
+    let certificates = Certificates::new(&HOSTS, Validity::Current);
+    let silent = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [one, two] = silent.each_ref().map(|it| it.local_addr().unwrap());
+    let both = [one, two];
+    for (url, named, plain) in [
+        (format!("rediss://{one}"), &both[..1], "redis://"),
+        (
+            format!("rediss-cluster://{one},{two}"),
+            &both[..],
+            "redis-cluster://",
+        ),
+        (
+            format!("rediss-sentinel://{one},{two}#main"),
+            &both[..],
+            "redis-sentinel://",
+        ),
+    ] {
+        let hint = format!("if the port does not speak TLS, the URI begins with {plain}");
+        for kind in CONNECTED {
+            let (host, options) = (
+                Host::new(),
+                options(Protocol::Auto).connect_timeout(TIMEOUT),
+            );
+            let options = options.tls(certificates.trusting()).build().unwrap();
+            let opened = host
+                .manager
+                .open_redis_client_with(&host.script, kind, &url, options);
+            let error = opened.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+            for said in ["1.5s", &*hint] {
+                let times = error.message().matches(said).count();
+                assert_eq!(times, named.len(), "{said}: {error}");
+            }
+            for address in named {
+                assert!(error.message().contains(&address.to_string()), "{error}");
+            }
+        }
+    }
 }

@@ -337,26 +337,23 @@ pub(super) async fn in_time<T>(
     within(time, context, target, progress, connecting).await
 }
 
-/// The same, within `time`.
+/// The same, within `left`, which is what is left of that time.
 pub(super) async fn within<T>(
-    time: Duration,
+    left: Duration,
     context: &ClientContext,
     target: &SocketTarget,
     progress: &Progress,
     connecting: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    tokio::time::timeout(time, connecting)
+    tokio::time::timeout(left, connecting)
         .await
         .unwrap_or_else(|_| {
             let address = progress.address();
             let address = address.unwrap_or_else(|| target.address(context));
-            Err(Error::new(
-                ErrorKind::Timeout,
-                format!(
-                    "no connection to {address} within {time:?}{}",
-                    progress.hint(context.uri())
-                ),
-            ))
+            let time = context.options().connect_timeout();
+            let hint = progress.hint(context.uri());
+            let message = format!("no connection to {address} within {time:?}{hint}");
+            Err(Error::new(ErrorKind::Timeout, message))
         })
         .map_err(|error| error.with_client(context.client_id()))
 }

@@ -71,8 +71,6 @@ impl Cluster {
     async fn ask_seed(&self, address: &NodeAddress, left: Duration) -> Result<()> {
         let target = SocketTarget::node(address, self.map());
         let progress = Progress::default();
-        // For messages.
-        let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         let asking = self.ask_at_first(address, &target, &progress);
         within(left, self.context(), &target, &progress, asking).await
     }

@@ -51,14 +51,17 @@ impl SentinelSet {
         FoundMaster::new(self, index, endpoint, switches)
     }
 
-    /// Asks the sentinel of this number, which has so much time.
+    /// Asks the sentinel of this number, which has so much time: its share of the option `connect_timeout`.
     pub(super) async fn ask_in_time(&self, index: usize, time: Duration) -> Result<Endpoint> {
         let progress = Progress::default();
         match tokio::time::timeout(time, self.ask(index, &progress)).await {
             Ok(answer) => answer,
             Err(_) => {
                 let (name, hint) = (self.name(index), progress.hint(&self.uri));
-                let message = format!("{name} does not answer within {time:?}{hint}");
+                let whole = self.options.connect_timeout();
+                let message = format!(
+                    "{name} does not answer within its share of the connect_timeout of {whole:?}{hint}"
+                );
                 Err(Error::new(ErrorKind::Timeout, message))
             }
         }

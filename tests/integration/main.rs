@@ -18,6 +18,7 @@ mod bursts;
 mod closing;
 mod closing_callbacks;
 mod cluster_commands;
+mod cluster_cross_slot;
 mod cluster_failover;
 mod cluster_fixture;
 mod cluster_listening;

@@ -128,7 +128,7 @@ impl RedisCommandClient {
         match route(cmd)? {
             Route::Shared => {
                 let reply = self.0.connection.request_routed(cmd).await?;
-                match self.0.context.unfollowed(&reply, false) {
+                match self.0.context.explained(&reply, false) {
                     None => Ok(reply),
                     Some(error) => Err(error.with_command(upper_name(cmd))),
                 }

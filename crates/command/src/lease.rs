@@ -57,7 +57,7 @@ impl Lease {
         let reply = self.send(cmd, deadline).await;
         let reply = reply.map_err(|error| named(error, || upper_name(cmd)))?;
         let is_bound = !self.condition.is_clean();
-        match self.context.unfollowed(&reply, is_bound) {
+        match self.context.explained(&reply, is_bound) {
             None => Ok(reply),
             Some(error) => Err(error.with_command(upper_name(cmd))),
         }

@@ -2,8 +2,8 @@
 
 mod calls;
 mod closing;
+mod explaining;
 mod members;
-mod redirections;
 mod status;
 mod view;
 mod work;

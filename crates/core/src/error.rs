@@ -1,12 +1,14 @@
 //! The one error type of the library.
 
 mod from_redis;
+mod hint;
 mod kind;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use hint::{Hint, unknown_command};
 pub use kind::{Delivery, ErrorKind};
 
 use crate::ClientId;

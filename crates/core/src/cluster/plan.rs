@@ -1,12 +1,13 @@
 //! What becomes of one command in a cluster.
 
-use redis::{Cmd, Value};
+use redis::{Cmd, RedisError, ServerErrorKind};
 
 use super::policy::{self, Policy};
 use super::{Merge, Part, Scan, Slot};
+use crate::error::Hint;
 use crate::namespace::{CommandName, CommandTable, Places};
 use crate::route::{argument, bytes, upper_name};
-use crate::{Delivery, Error, ErrorKind, Result};
+use crate::{Delivery, Error, Result};
 
 /// Where a command goes. It is the command as it is sent, with a key prefix where there is one: that counts for the slot.
 #[derive(Debug)]
@@ -86,11 +87,10 @@ impl Plan {
 
 /// What a server answers if keys are in several slots, as its own error, although it was not asked.
 pub(super) fn cross_slot() -> Error {
-    const ANSWER: &str = "CROSSSLOT Keys in request don't hash to the same slot";
-    let reply = redis::parse_redis_value(format!("-{ANSWER}\r\n").as_bytes());
-    let error = reply.and_then(Value::extract_error).err();
-    let error = error.map_or_else(|| Error::new(ErrorKind::Server, ANSWER), Error::from);
-    error.with_delivery(Delivery::NotSent)
+    const ANSWER: &str = "Keys in request don't hash to the same slot";
+    let kind = redis::ErrorKind::Server(ServerErrorKind::CrossSlot);
+    let error = RedisError::from((kind, Hint::CrossSlot.text(), ANSWER.to_owned()));
+    Error::from(error).with_delivery(Delivery::NotSent)
 }
 
 #[cfg(test)]

@@ -52,21 +52,8 @@ impl Redirect {
         })
     }
 
-    /// Whether an error of this kind is one of these, whatever it says besides.
-    pub(crate) fn is_told_by(kind: ServerErrorKind) -> bool {
-        matches!(
-            kind,
-            ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::BusyLoading
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly
-        )
-    }
-
-    fn of_error(error: &ServerError, asked: &NodeAddress) -> Option<Self> {
+    /// What `error`, which came from `asked`, says. `None` if it is an answer.
+    pub(crate) fn of_error(error: &ServerError, asked: &NodeAddress) -> Option<Self> {
         let details = error.details().unwrap_or_default();
         if details.contains(RAISED_IN_A_SCRIPT) {
             return None;
@@ -80,7 +67,11 @@ impl Redirect {
             ServerErrorKind::Moved => Some(read(|slot, to| Self::Moved { slot, to })),
             ServerErrorKind::Ask => Some(read(|slot, to| Self::Ask { slot, to })),
             ServerErrorKind::TryAgain => Some(Self::TryAgain),
-            other => Self::is_told_by(other).then_some(Self::Down),
+            ServerErrorKind::ClusterDown
+            | ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ReadOnly => Some(Self::Down),
+            _ => None,
         }
     }
 }

@@ -14,6 +14,7 @@ use super::scheme_hint::with_tls;
 #[cfg(feature = "tls")]
 use super::scheme_hint::without_tls;
 use super::socket::Socket;
+use crate::error::unknown_command;
 use crate::resp::{DecodeError, Decoder, DecoderLimits};
 use crate::{Credentials, Error, ErrorKind, RedisUri, Result};
 
@@ -233,15 +234,14 @@ pub(super) fn explain(
             ),
         );
     }
-    Error::new(kind, format!("{address} {what}: {error}")).with_source(error)
+    let answer = Error::from(error.clone());
+    Error::new(kind, format!("{address} {what}: {}", answer.message())).with_source(error)
 }
 
 /// redis knows the words of old servers only, which quote the command differently.
 fn lacks_resp3(credentials: Option<&Credentials>, error: &RedisError) -> bool {
-    let unknown_hello = error
-        .detail()
-        .and_then(|detail| detail.strip_prefix("unknown command "))
-        .is_some_and(|rest| rest.trim_start_matches(['\'', '`']).starts_with("HELLO"));
+    let unknown = error.detail().and_then(unknown_command);
+    let unknown_hello = unknown == Some("HELLO");
     // To a stranger Valkey does not tell that it does not know a command; to a HELLO with credentials
     // no server that knows it says so.
     let taken_for_stranger = error.code() == Some("NOAUTH") && credentials.is_some();

@@ -4,9 +4,9 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use redis::{RedisError, ServerError, ServerErrorKind};
+use redis::RedisError;
 
-use super::{Delivery, Error, ErrorKind};
+use super::{Delivery, Error, ErrorKind, Hint};
 
 impl From<Error> for RedisError {
     fn from(error: Error) -> Self {
@@ -36,29 +36,16 @@ impl From<RedisError> for Error {
         let (kind, delivery) = classify(&error);
         let message = error.to_string();
         // redis quotes the value that it could not convert, which may be anything.
-        let message = match message.split_once(" (value was ") {
-            Some((reason, _)) if kind == ErrorKind::Conversion => reason.to_owned(),
-            _ if has_redirection(&error) => format!("{message}; {FOLLOWED}"),
+        let message = match (message.split_once(" (value was "), Hint::of_any(&error)) {
+            (Some((reason, _)), _) if kind == ErrorKind::Conversion => reason.to_owned(),
+            // Whoever knows the client says it more exactly.
+            (_, Some(hint)) => format!("{message}; {}", hint.text()),
             _ => message,
         };
         Error::new(kind, message)
             .with_delivery(delivery)
             .with_source(error)
     }
-}
-
-/// What there is to say of a redirection by a node of a cluster. Whoever knows the client says it more exactly.
-const FOLLOWED: &str = "a client whose URI begins with redis-cluster:// follows that, but for a session that watches \
-    keys or is in a transaction";
-
-/// Whether the server, by a reply of its own or to one command of a pipeline, names another node.
-fn has_redirection(error: &RedisError) -> bool {
-    let is_redirection = |error: &ServerError| {
-        let kind = error.kind();
-        matches!(kind, Some(ServerErrorKind::Moved | ServerErrorKind::Ask))
-    };
-    let errors = error.clone().into_server_errors();
-    errors.is_some_and(|errors| errors.iter().any(|(_, error)| is_redirection(error)))
 }
 
 /// Finds the error of ours that `error` carries. `redis` keeps foreign errors behind an `Arc`, and

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use redis::RedisError;
+use redis::Value;
 
 use super::*;
+use crate::ErrorKind;
 use crate::namespace::test_table::table;
 
 const COMMANDS: &str = "
@@ -176,6 +177,7 @@ fn what_cannot_be_split_is_refused_as_redis_would() {
             Some("Keys in request don't hash to the same slot")
         );
         let theirs = RedisError::from(error);
+        assert!(theirs.to_string().contains("hash tag"), "{theirs}");
         let cross_slot = redis::ServerErrorKind::CrossSlot;
         assert_eq!(theirs.kind(), redis::ErrorKind::Server(cross_slot));
     }

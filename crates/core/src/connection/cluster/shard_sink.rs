@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
-use redis::{PushInfo, PushKind, Value};
+use redis::{PushInfo, PushKind, RedisError, ServerError, Value};
 use tokio::sync::Notify;
 
 use super::super::PushSink;
@@ -115,10 +115,10 @@ impl ShardSink {
     /// A refusal that is none if another node, or this one later, will do it.
     fn explain(&self, error: Error) -> Error {
         let refusal = std::error::Error::source(&error)
-            .and_then(|source| source.downcast_ref::<redis::RedisError>());
-        match refusal.map(redis::RedisError::kind) {
-            Some(redis::ErrorKind::Server(kind)) if Redirect::is_told_by(kind) => {}
-            _ => return error,
+            .and_then(|source| source.downcast_ref::<RedisError>())
+            .and_then(|refusal| ServerError::try_from(refusal.clone()).ok());
+        if refusal.is_none_or(|refusal| Redirect::of_error(&refusal, &self.address).is_none()) {
+            return error;
         }
         self.map.doubt();
         Error::new(ErrorKind::Disconnected, error.message().to_owned()).with_source(error)

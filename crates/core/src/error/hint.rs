@@ -1,0 +1,177 @@
+//! What an error that the server answered means, beyond its own words. Pure.
+
+use redis::{RedisError, ServerError, ServerErrorKind};
+
+/// What there is to say of such an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// A node of a cluster names another one, to which nobody went.
+    Redirected,
+    /// The same, because whoever asked has to stay where it is.
+    Bound,
+    /// Keys are in several slots of a cluster.
+    CrossSlot,
+    /// A command that every server has is none there.
+    Sentinel,
+}
+
+impl Hint {
+    /// That of `error`, to anybody.
+    pub(crate) fn of(error: &ServerError) -> Option<Self> {
+        match error.kind()? {
+            ServerErrorKind::Moved | ServerErrorKind::Ask => Some(Self::Redirected),
+            ServerErrorKind::CrossSlot => Some(Self::CrossSlot),
+            ServerErrorKind::ResponseError if is_of_sentinel(error.details()?) => {
+                Some(Self::Sentinel)
+            }
+            _ => None,
+        }
+    }
+
+    /// The first of those that the server's errors in `error` have, to a pipeline perhaps. `None` if it has one already.
+    pub(crate) fn of_any(error: &RedisError) -> Option<Self> {
+        let errors = error.clone().into_server_errors()?;
+        errors.iter().find_map(|(_, error)| Self::of(error))
+    }
+
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Redirected => {
+                "another node of the cluster has the key; with a URI that begins with redis-cluster:// \
+                 (rediss-cluster:// for TLS) calls go there, but for a session that watches keys or is in a transaction"
+            }
+            Self::Bound => {
+                "another node has the key; a session stays on its own while it watches keys or is in a transaction"
+            }
+            Self::CrossSlot => {
+                "in a cluster all keys of a command, or of a transaction, have to be in one slot; those with the same \
+                 hash tag are, as {order:7}:a and {order:7}:b"
+            }
+            Self::Sentinel => {
+                "a sentinel has no data; if this is one, a URI that begins with redis-sentinel:// \
+                 (rediss-sentinel:// for TLS) and ends with # and the name of a master leads to that"
+            }
+        }
+    }
+
+    /// `error` as an error of redis with the same kind, code and detail, which begins with the hint.
+    pub(crate) fn explain(self, error: &ServerError) -> RedisError {
+        let bare = RedisError::from(error.clone());
+        let detail = error.details().unwrap_or_default().to_owned();
+        RedisError::from((bare.kind(), self.text(), detail))
+    }
+}
+
+/// The command that a server says it does not know.
+pub(crate) fn unknown_command(details: &str) -> Option<&str> {
+    let rest = details.strip_prefix("unknown command ")?;
+    // Before 7.0 it stands in other quotes.
+    let quote = |char| matches!(char, '\'' | '`');
+    rest.strip_prefix(quote)?.split(quote).next()
+}
+
+fn is_of_sentinel(details: &str) -> bool {
+    const REFUSED_PUBLISH: &str = "accepted by Sentinel instances";
+    let is_everywhere = |name: &str| {
+        EVERYWHERE
+            .split(' ')
+            .any(|other| other.eq_ignore_ascii_case(name))
+    };
+    unknown_command(details).is_some_and(is_everywhere) || details.contains(REFUSED_PUBLISH)
+}
+
+/// What scripts begin with, of what every server has and no sentinel.
+const EVERYWHERE: &str = "APPEND BLPOP BRPOP CLUSTER DBSIZE DECR DECRBY DEL ECHO EVAL EVALSHA EXISTS EXPIRE FLUSHALL \
+    FLUSHDB GET GETSET HDEL HEXISTS HGET HGETALL HINCRBY HKEYS HLEN HMGET HMSET HSET HVALS INCR INCRBY KEYS LINDEX LLEN \
+    LPOP LPUSH LRANGE LREM LTRIM MGET MSET MULTI PERSIST PEXPIRE PTTL RANDOMKEY RENAME RPOP RPUSH SADD SCAN SCARD SCRIPT \
+    SELECT SET SETEX SETNX SISMEMBER SMEMBERS SPOP SREM STRLEN TIME TTL TYPE UNLINK WATCH XADD XLEN XRANGE XREAD ZADD \
+    ZCARD ZINCRBY ZRANGE ZRANK ZREM ZSCORE";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Delivery, Error, ErrorKind};
+
+    fn error(line: &str) -> ServerError {
+        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(redis::Value::ServerError(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_hint_is_of_what_the_server_says() {
+        // As Redis 6.2 and 7.0, and their sentinels, say it.
+        for (line, expected) in [
+            ("MOVED 866 h:7001", Some(Hint::Redirected)),
+            ("ASK 866 h:7001", Some(Hint::Redirected)),
+            (
+                "CROSSSLOT Keys in request don't hash to the same slot",
+                Some(Hint::CrossSlot),
+            ),
+            (
+                "ERR unknown command 'get', with args beginning with: 'k' ",
+                Some(Hint::Sentinel),
+            ),
+            (
+                "ERR unknown command `SET`, with args beginning with: `k`, `v`, ",
+                Some(Hint::Sentinel),
+            ),
+            (
+                "ERR Only HELLO messages are accepted by Sentinel instances.",
+                Some(Hint::Sentinel),
+            ),
+            (
+                "ERR unknown command 'gte', with args beginning with: 'get' ",
+                None,
+            ),
+            ("ERR unknown command 'JSON.GET', with args", None),
+            ("ERR unknown command ", None),
+            ("CLUSTERDOWN the cluster is down", None),
+            ("WRONGTYPE no list", None),
+            ("ERR", None),
+        ] {
+            assert_eq!(Hint::of(&error(line)), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_hint_stands_beside_what_the_server_said_and_changes_nothing_of_that() {
+        for (line, code) in [
+            ("MOVED 866 h:7001", "MOVED"),
+            ("ASK 866 h:7001", "ASK"),
+            ("CROSSSLOT no", "CROSSSLOT"),
+            ("ERR unknown command 'GET'", "ERR"),
+        ] {
+            let bare = RedisError::from(error(line));
+            let hint = Hint::of(&error(line)).unwrap();
+            let theirs = hint.explain(&error(line));
+            assert_eq!(theirs.kind(), bare.kind());
+            assert_eq!(
+                (theirs.code(), theirs.detail()),
+                (Some(code), bare.detail())
+            );
+            assert_eq!(theirs.redirect_node(), bare.redirect_node());
+            assert!(theirs.to_string().contains(hint.text()), "{theirs}");
+            let ours = Error::from(theirs.clone());
+            assert_eq!(ours.kind(), ErrorKind::Server);
+            assert_eq!(ours.delivery(), Some(Delivery::Replied));
+            assert_eq!((ours.code(), ours.answer()), (Some(code), bare.detail()));
+            // Once.
+            assert_eq!(ours.message(), theirs.to_string());
+            assert_eq!(RedisError::from(ours).to_string(), theirs.to_string());
+        }
+    }
+
+    #[test]
+    fn what_a_server_does_not_know_stands_in_quotes() {
+        for (details, expected) in [
+            ("unknown command 'HELLO', with args", Some("HELLO")),
+            ("unknown command `get`, with args", Some("get")),
+            ("unknown command get", None),
+            ("unknown subcommand 'get'", None),
+        ] {
+            assert_eq!(unknown_command(details), expected);
+        }
+    }
+}

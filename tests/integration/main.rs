@@ -123,3 +123,4 @@ mod uri_form;
 mod uri_forms;
 mod uri_forms_of_many;
 mod wrong_logins;
+mod wrong_topologies;

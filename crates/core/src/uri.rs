@@ -223,6 +223,11 @@ impl RedisUri {
         scheme::canonical(self.topology, tls)
     }
 
+    /// What a URI of another topology begins with, with TLS if this one asks for it.
+    pub(crate) fn scheme_of(&self, topology: RedisTopology) -> &'static str {
+        scheme::canonical(topology, self.tls)
+    }
+
     /// How much of the server's certificate is checked; without TLS it means nothing. Default
     /// [`VerifyPeer::Full`].
     #[must_use]

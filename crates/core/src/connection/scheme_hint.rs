@@ -1,4 +1,4 @@
-//! What a URI begins with if TLS is wanted, or is not. Pure.
+//! What a URI begins with if TLS is wanted, or is not, or if others are there than it says. Pure.
 
 use super::endpoint::Endpoint;
 use crate::{RedisTopology, RedisUri};
@@ -20,6 +20,21 @@ pub(super) fn without_tls(uri: &RedisUri, endpoint: &Endpoint) -> String {
         true => format!("{plain}, and with TLS the nodes have `tls-cluster yes`"),
         false => plain,
     }
+}
+
+/// For errors of a connection to a server that belongs to no cluster, although `uri` is that of one.
+pub(super) fn without_cluster(uri: &RedisUri) -> String {
+    let scheme = uri.scheme_of(RedisTopology::Standalone);
+    format!("the URI of one server begins with {scheme}://")
+}
+
+/// The same of one that is no sentinel.
+pub(super) fn without_sentinels(uri: &RedisUri) -> String {
+    let cluster = uri.scheme_of(RedisTopology::Cluster);
+    format!(
+        "{}, that of a cluster with {cluster}://",
+        without_cluster(uri)
+    )
 }
 
 fn begins(uri: &RedisUri, endpoint: &Endpoint, tls: bool) -> String {
@@ -79,6 +94,18 @@ mod tests {
             };
             assert_eq!(with_tls(&uri(plain), &at(6379)), begins(secure));
             assert_eq!(without_tls(&uri(secure), &at(6379)), begins(plain));
+        }
+    }
+
+    #[test]
+    fn what_the_uri_does_not_point_at_has_another_scheme() {
+        for (begins, tls) in [("redis", ""), ("rediss", "s")] {
+            let cluster = uri(&format!("{begins}-cluster://h"));
+            let one = format!("the URI of one server begins with redis{tls}://");
+            assert_eq!(without_cluster(&cluster), one);
+            let sentinels = uri(&format!("{begins}-sentinel://h#main"));
+            let others = format!("{one}, that of a cluster with redis{tls}-cluster://");
+            assert_eq!(without_sentinels(&sentinels), others);
         }
     }
 

@@ -34,7 +34,7 @@ impl Hint {
         errors.iter().find_map(|(_, error)| Self::of(error))
     }
 
-    pub(crate) fn text(self) -> &'static str {
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Redirected => {
                 "another node of the cluster has the key; with a URI that begins with redis-cluster:// \

@@ -10,6 +10,7 @@ use super::known::{self, Known};
 use super::name_map::NameMap;
 use super::options::Parser;
 use super::server_entry::{Keys, ServerEntry};
+use crate::error::Hint;
 use crate::route::argument;
 use crate::{Error, ErrorKind, Result};
 
@@ -55,13 +56,18 @@ const ADMINISTERS: &str = "it administers the server";
 const UNKNOWN: &str = "the server names no such command";
 const NO_SUBCOMMAND: &str = "it needs a subcommand";
 
-static UNKNOWN_ENTRY: Entry = Entry {
-    action: Action::Refused(UNKNOWN),
-    shape: None,
-    keys: KeyPlaces::None,
-    only_reads: false,
-    subcommands: None,
-};
+static UNKNOWN_ENTRY: Entry = unknown(UNKNOWN);
+static UNKNOWN_TO_SENTINEL: Entry = unknown(Hint::Sentinel.text());
+
+const fn unknown(reason: &'static str) -> Entry {
+    Entry {
+        action: Action::Refused(reason),
+        shape: None,
+        keys: KeyPlaces::None,
+        only_reads: false,
+        subcommands: None,
+    }
+}
 
 impl CommandTable {
     /// Reads the reply to `COMMAND`.
@@ -97,7 +103,10 @@ impl CommandTable {
         next: impl FnOnce() -> Option<&'a [u8]>,
     ) -> &Entry {
         let Some(entry) = self.0.get(name) else {
-            return &UNKNOWN_ENTRY;
+            return match self.is_of_sentinel() {
+                true => &UNKNOWN_TO_SENTINEL,
+                false => &UNKNOWN_ENTRY,
+            };
         };
         let Some(subcommands) = &entry.subcommands else {
             return entry;
@@ -108,6 +117,11 @@ impl CommandTable {
                 .and_then(|name| subcommands.get(name))
                 .unwrap_or(&UNKNOWN_ENTRY),
         }
+    }
+
+    /// Nobody else names that command.
+    fn is_of_sentinel(&self) -> bool {
+        CommandName::new(b"SENTINEL").is_some_and(|name| self.0.get(name).is_some())
     }
 }
 

@@ -13,6 +13,7 @@ use super::super::exclusive::ExclusiveConnection;
 use super::super::learning::table_of;
 use super::super::link::one;
 use super::super::progress::Progress;
+use super::super::scheme_hint::without_cluster;
 use super::super::sentinel::share;
 use super::super::socket_target::SocketTarget;
 use super::super::supervisor::within;
@@ -23,6 +24,8 @@ use crate::cluster::{NodeAddress, Target};
 use crate::namespace::CommandTable;
 use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
 
+/// What a server that belongs to none says of itself.
+const NO_CLUSTER: &str = "cluster support disabled";
 /// After which another node is asked as well.
 const HEAD_START: Duration = Duration::from_millis(500);
 
@@ -88,7 +91,10 @@ impl Cluster {
             .ask_async(cmd("CLUSTER").arg("SLOTS"), deadline)
             .await?;
         let topology = read(slots, address).map_err(|error| {
-            let message = format!("{address} is no node of a cluster: {}", error.message());
+            let mut message = format!("{address} is no node of a cluster: {}", error.message());
+            if error.answer().is_some_and(|it| it.contains(NO_CLUSTER)) {
+                message = format!("{message}; {}", without_cluster(context.uri()));
+            }
             Error::new(error.kind(), message).with_source(error)
         })?;
         if topology.masters().is_empty() {

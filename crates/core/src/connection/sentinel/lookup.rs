@@ -37,7 +37,7 @@ impl SentinelSet {
         }
         match behind {
             Some((index, endpoint)) => Ok(self.found(index, endpoint, switches)),
-            None => Err(nobody_knows(&self.master, &said)),
+            None => Err(nobody_knows(&self.master, &self.uri, &said)),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Error, ErrorKind};
+use super::super::scheme_hint::without_sentinels;
+use crate::error::unknown_command;
+use crate::{Error, ErrorKind, RedisUri};
 
 /// Which of `count` sentinels is asked when: in their order, but beginning with `first`.
 pub(super) fn order(first: usize, count: usize) -> impl Iterator<Item = usize> {
@@ -16,29 +18,46 @@ pub(in super::super) fn share(time: Duration, count: usize) -> Duration {
     time / parts
 }
 
-/// The error of a round in which none named a server, of what each said.
-pub(super) fn nobody_knows(master: &str, said: &[Error]) -> Error {
+/// The error of a round in which none of the sentinels of `uri` named a server, of what each said.
+pub(super) fn nobody_knows(master: &str, uri: &RedisUri, said: &[Error]) -> Error {
     let kind = match said {
         [first, rest @ ..] if rest.iter().all(|other| other.kind() == first.kind()) => first.kind(),
         _ => ErrorKind::Connect,
     };
     // The login of the URI is the servers'.
     let wants_login = |error: &Error| matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
-    let hint = match said.iter().any(wants_login) {
-        true => "; sentinels have a login of their own, the option sentinel_credentials",
-        false => "",
-    };
+    let mut hints = String::new();
+    if said.iter().any(wants_login) {
+        hints += "; sentinels have a login of their own, the option sentinel_credentials";
+    }
+    if said.iter().any(is_no_sentinel) {
+        hints = format!("{hints}; {}", without_sentinels(uri));
+    }
     let said: Vec<&str> = said.iter().map(Error::message).collect();
     let message = format!(
-        "no sentinel says where the master {master} is: {}{hint}",
+        "no sentinel says where the master {master} is: {}{hints}",
         said.join("; ")
     );
     Error::new(kind, message)
 }
 
+fn is_no_sentinel(error: &Error) -> bool {
+    error.answer().and_then(unknown_command) == Some("SENTINEL")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn uri() -> RedisUri {
+        "redis-sentinel://a,b#main".parse().unwrap()
+    }
+
+    fn refused(line: &str) -> Error {
+        let refused = redis::parse_redis_value(format!("-{line}\r\n").as_bytes());
+        let refused = refused.and_then(redis::Value::extract_error).unwrap_err();
+        Error::new(ErrorKind::Authentication, "a refused").with_source(refused)
+    }
 
     #[test]
     fn a_round_begins_with_the_one_that_answered_last_and_leaves_none_out() {
@@ -62,9 +81,9 @@ mod tests {
         let error = |kind, message: &str| Error::new(kind, message);
         let unknown = || error(ErrorKind::Server, "a knows no such master");
         let down = || error(ErrorKind::Connect, "b is down");
-        let all = nobody_knows("main", &[unknown(), unknown()]);
+        let all = nobody_knows("main", &uri(), &[unknown(), unknown()]);
         assert_eq!(all.kind(), ErrorKind::Server);
-        let some = nobody_knows("main", &[unknown(), down()]);
+        let some = nobody_knows("main", &uri(), &[unknown(), down()]);
         assert_eq!(some.kind(), ErrorKind::Connect);
         assert_eq!(
             some.message(),
@@ -74,15 +93,20 @@ mod tests {
 
     #[test]
     fn if_one_wants_a_login_it_is_said_once_where_that_is_to_be_found() {
-        let refused = redis::parse_redis_value(b"-NOAUTH Authentication required.\r\n");
-        let refused = refused.and_then(redis::Value::extract_error).unwrap_err();
-        let refused = || {
-            let error = Error::new(ErrorKind::Authentication, "a refused to log in");
-            error.with_source(refused.clone())
-        };
-        let error = nobody_knows("main", &[refused(), refused()]);
+        let refused = || refused("NOAUTH Authentication required.");
+        let error = nobody_knows("main", &uri(), &[refused(), refused()]);
         assert_eq!(error.kind(), ErrorKind::Authentication);
         let hints = error.message().matches("sentinel_credentials").count();
         assert_eq!(hints, 1, "{error}");
+    }
+
+    #[test]
+    fn if_one_is_no_sentinel_the_other_schemes_are_said_once() {
+        let stranger = || refused("ERR unknown command 'SENTINEL', with args beginning with:");
+        let error = nobody_knows("main", &uri(), &[stranger(), stranger()]);
+        let hints = error.message().matches("redis-cluster://").count();
+        assert_eq!(hints, 1, "{error}");
+        let error = nobody_knows("main", &uri(), &[refused("ERR unknown command 'AUTH'")]);
+        assert!(!error.message().contains("://"), "{error}");
     }
 }

@@ -80,12 +80,11 @@ fn is_of_sentinel(details: &str) -> bool {
     unknown_command(details).is_some_and(is_everywhere) || details.contains(REFUSED_PUBLISH)
 }
 
-/// What scripts begin with, of what every server has and no sentinel.
-const EVERYWHERE: &str = "APPEND BLPOP BRPOP CLUSTER DBSIZE DECR DECRBY DEL ECHO EVAL EVALSHA EXISTS EXPIRE FLUSHALL \
-    FLUSHDB GET GETSET HDEL HEXISTS HGET HGETALL HINCRBY HKEYS HLEN HMGET HMSET HSET HVALS INCR INCRBY KEYS LINDEX LLEN \
-    LPOP LPUSH LRANGE LREM LTRIM MGET MSET MULTI PERSIST PEXPIRE PTTL RANDOMKEY RENAME RPOP RPUSH SADD SCAN SCARD SCRIPT \
-    SELECT SET SETEX SETNX SISMEMBER SMEMBERS SPOP SREM STRLEN TIME TTL TYPE UNLINK WATCH XADD XLEN XRANGE XREAD ZADD \
-    ZCARD ZINCRBY ZRANGE ZRANK ZREM ZSCORE";
+/// What scripts begin with, of what every server has and no sentinel. Not what is often renamed, as FLUSHALL, KEYS and EVAL.
+const EVERYWHERE: &str = "APPEND BLPOP BRPOP CLUSTER DECR DECRBY DEL ECHO EXISTS EXPIRE GET GETSET HDEL HEXISTS HGET HGETALL \
+    HINCRBY HKEYS HLEN HMGET HMSET HSET HVALS INCR INCRBY LINDEX LLEN LPOP LPUSH LRANGE LREM LTRIM MGET MSET MULTI PERSIST \
+    PEXPIRE PTTL RPOP RPUSH SADD SCAN SCARD SELECT SET SETEX SETNX SISMEMBER SMEMBERS SPOP SREM STRLEN TTL TYPE UNLINK \
+    WATCH XADD XLEN XRANGE XREAD ZADD ZCARD ZINCRBY ZRANGE ZRANK ZREM ZSCORE";
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +125,7 @@ mod tests {
                 None,
             ),
             ("ERR unknown command 'JSON.GET', with args", None),
+            ("ERR unknown command 'FLUSHALL', with args", None),
             ("ERR unknown command ", None),
             ("CLUSTERDOWN the cluster is down", None),
             ("WRONGTYPE no list", None),

@@ -7,6 +7,7 @@ use crate::error::SupportError;
 use crate::lookup::Lookup;
 use crate::notice;
 use crate::server::TestServer;
+use crate::set_up::{started, started_with_tls};
 
 /// What a server with TLS shows and wants; the files are read when it is started.
 #[derive(Debug, Clone)]
@@ -139,25 +140,13 @@ impl TestServerBuilder {
     /// [`start`](Self::start) for tests of TLS: `None`, and a line that says so, if no server that there is speaks it. The
     /// one that is fetched where there is none does not. Panics with any other reason.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test without its server has failed")]
     pub fn start_with_tls(self) -> Option<TestServer> {
-        match self.start() {
-            Ok(server) => Some(server),
-            Err(error @ SupportError::NoTls { .. }) => {
-                notice::not_tried(&error.to_string());
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
+        started_with_tls(self.start())
     }
 
     /// [`start`](Self::start) for tests: panics with the reason.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test without its server has failed")]
     pub fn start_or_panic(self) -> TestServer {
-        match self.start() {
-            Ok(server) => server,
-            Err(error) => panic!("{error}"),
-        }
+        started(self.start())
     }
 }

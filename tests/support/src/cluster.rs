@@ -7,14 +7,12 @@ mod node;
 mod view;
 
 use std::sync::OnceLock;
-use std::thread;
-use std::time::Instant;
 
 pub use builder::TestClusterBuilder;
 pub use node::ClusterNode;
 
-use crate::launch::{POLL, START_LIMIT};
 use crate::server::{TestServer, percent_encoded};
+use crate::set_up;
 
 /// How many slots there are.
 const SLOTS: u16 = 16_384;
@@ -157,14 +155,7 @@ impl TestCluster {
     }
 
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test whose set-up failed has failed")]
     fn wait(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
-        let started = Instant::now();
-        while !condition(self) {
-            if started.elapsed() > START_LIMIT {
-                panic!("not within {START_LIMIT:?}: {what}");
-            }
-            thread::sleep(POLL);
-        }
+        set_up::wait(what, || condition(self));
     }
 }

@@ -15,6 +15,7 @@
 //! | `fetch`, `stand_in` | the pinned servers, and meebis where Python cannot fetch one |
 //! | `launch` | its port, its arguments, the wait until it answers |
 //! | `process` | the child process that dies with its owner |
+//! | `set_up` | what fails a test whose servers do not start |
 //! | `admin`, `reply`, `client_info` | the tests' view of the server: [`Reply`], [`ClientInfo`] |
 //! | `bounded`, `notice`, `error` | programs with a deadline, lines for people, [`SupportError`] |
 
@@ -38,6 +39,7 @@ mod reply;
 mod sentinel;
 mod sentinel_trio;
 mod server;
+mod set_up;
 mod stand_in;
 mod version;
 

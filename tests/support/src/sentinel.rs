@@ -17,6 +17,7 @@ use crate::error::SupportError;
 use crate::launch::{PING_LIMIT, POLL, START_LIMIT, free_port, log_path};
 use crate::process::Process;
 use crate::reply::Reply;
+use crate::set_up::started;
 
 /// How long a server is silent before a sentinel takes it for down, in milliseconds. A failover ends the sentinels' own
 /// connections too; so it must be longer than a ping period, which is a second before 7.0, and the time to connect anew.
@@ -152,12 +153,8 @@ impl TestSentinelBuilder {
 
     /// [`start`](Self::start) for tests: panics with the reason.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test without its sentinel has failed")]
     pub fn start_or_panic(self, binary: &ServerBinary) -> TestSentinel {
-        match self.start(binary) {
-            Ok(sentinel) => sentinel,
-            Err(error) => panic!("{error}"),
-        }
+        started(self.start(binary))
     }
 }
 

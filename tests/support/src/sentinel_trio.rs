@@ -3,15 +3,14 @@
 mod builder;
 
 use std::thread;
-use std::time::Instant;
 
 pub use builder::SentinelTrioBuilder;
 
 use crate::error::SupportError;
-use crate::launch::{POLL, START_LIMIT};
 use crate::notice;
 use crate::sentinel::TestSentinel;
 use crate::server::TestServer;
+use crate::set_up;
 
 /// The name by which the sentinels know the master.
 const NAME: &str = "main";
@@ -174,15 +173,8 @@ impl SentinelTrio {
     }
 
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test whose set-up failed has failed")]
     fn wait(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
-        let started = Instant::now();
-        while !condition(self) {
-            if started.elapsed() > START_LIMIT {
-                panic!("not within {START_LIMIT:?}: {what}");
-            }
-            thread::sleep(POLL);
-        }
+        set_up::wait(what, || condition(self));
     }
 }
 

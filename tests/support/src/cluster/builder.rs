@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::builder::{TestServerBuilder, TlsServer};
 use crate::cluster::TestCluster;
 use crate::error::SupportError;
-use crate::notice;
+use crate::set_up::{started, started_with_tls};
 
 /// Made by [`TestCluster::builder`].
 #[derive(Debug, Clone)]
@@ -98,25 +98,13 @@ impl TestClusterBuilder {
 
     /// [`start`](Self::start) for tests of TLS: `None`, and a line that says so, if no server that there is speaks it.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test without its servers has failed")]
     pub fn start_with_tls(self) -> Option<TestCluster> {
-        match self.start() {
-            Ok(cluster) => Some(cluster),
-            Err(error @ SupportError::NoTls { .. }) => {
-                notice::not_tried(&error.to_string());
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
+        started_with_tls(self.start())
     }
 
     /// [`start`](Self::start) for tests: panics with the reason.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test without its servers has failed")]
     pub fn start_or_panic(self) -> TestCluster {
-        match self.start() {
-            Ok(cluster) => cluster,
-            Err(error) => panic!("{error}"),
-        }
+        started(self.start())
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::builder::{TestServerBuilder, TlsServer};
 use crate::error::SupportError;
-use crate::notice;
 use crate::sentinel::{TestSentinel, TestSentinelBuilder};
 use crate::sentinel_trio::{NAME, SentinelTrio};
+use crate::set_up::{started, started_with_tls};
 
 /// Made by [`SentinelTrio::builder`].
 #[derive(Debug, Clone)]
@@ -73,25 +73,13 @@ impl SentinelTrioBuilder {
 
     /// [`start`](Self::start) for tests of TLS: `None`, and a line that says so, if no server that there is speaks it.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test without its servers has failed")]
     pub fn start_with_tls(self) -> Option<SentinelTrio> {
-        match self.start() {
-            Ok(trio) => Some(trio),
-            Err(error @ SupportError::NoTls { .. }) => {
-                notice::not_tried(&error.to_string());
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
+        started_with_tls(self.start())
     }
 
     /// [`start`](Self::start) for tests: panics with the reason.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a test without its servers has failed")]
     pub fn start_or_panic(self) -> SentinelTrio {
-        match self.start() {
-            Ok(trio) => trio,
-            Err(error) => panic!("{error}"),
-        }
+        started(self.start())
     }
 }

@@ -45,6 +45,7 @@ mod differential;
 mod differential_cases;
 mod error_sinks;
 mod executors;
+mod failed_openings;
 mod failures;
 mod gaps;
 mod handshakes;

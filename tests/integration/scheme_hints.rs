@@ -1,44 +1,24 @@
 //! TLS where there is none, and none where there is, at sentinels, in a cluster and behind a Unix socket: the error says by
 //! which scheme of its own kind the URI would begin.
 
-use std::time::Instant;
-
 use redis_manager::prelude::*;
 use redis_manager_support::{TestCluster, TestSentinel, Validity};
 
-use crate::fixture::{Host, PATIENCE, PROTOCOLS};
+use crate::failed_openings::{assert_each_says, failed_openings};
 use crate::sentinel::{StaleSentinel, url};
 use crate::tls_fixture::{Certificates, HOSTS, Secure};
 
-const TYPES: [ClientType; 3] = [ClientType::Basic, ClientType::Command, ClientType::PubSub];
 const TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Opens clients of all types at `url`, trusting `certificates`; each fails in time and says all `parts`.
 #[track_caller]
 fn expect(url: &str, certificates: &Certificates, parts: &[&str]) {
-    for protocol in PROTOCOLS {
-        for kind in TYPES {
-            let host = Host::new();
-            let options = ClientOptions::builder()
-                .protocol(protocol)
-                .connect_timeout(TIMEOUT)
-                .tls(certificates.trusting())
-                .build()
-                .unwrap();
-            let began = Instant::now();
-            let open = host
-                .manager
-                .open_redis_client_with(&host.script, kind, url, options);
-            let error = match open {
-                Ok(AnyClient::Basic(client)) => client.ping().unwrap_err(),
-                open => open.unwrap_err(),
-            };
-            assert!(began.elapsed() < TIMEOUT + PATIENCE / 4);
-            for part in parts {
-                assert!(error.message().contains(part), "{part}: {error}");
-            }
-        }
-    }
+    let options = ClientOptions::builder()
+        .connect_timeout(TIMEOUT)
+        .tls(certificates.trusting())
+        .build()
+        .unwrap();
+    assert_each_says(&failed_openings(url, &options), parts);
 }
 
 fn at(port: u16) -> String {

@@ -3,49 +3,26 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::time::Instant;
 
 use redis_manager::prelude::*;
 
-use crate::fixture::{Host, PATIENCE, PROTOCOLS};
+use crate::failed_openings::{assert_each_says, failed_openings};
 use crate::tls_fixture::Secure;
 
-const TYPES: [ClientType; 3] = [ClientType::Basic, ClientType::Command, ClientType::PubSub];
-
-/// Opens clients of all types at `url`, which must fail in time, and gives the errors.
+/// The errors of clients of all types at `url`, which must fail by `timeout`.
 #[track_caller]
 fn errors(url: &str, timeout: Duration) -> Vec<Error> {
-    let mut errors = Vec::new();
-    for protocol in PROTOCOLS {
-        for kind in TYPES {
-            let host = Host::new();
-            let options = ClientOptions::builder()
-                .protocol(protocol)
-                .connect_timeout(timeout)
-                .build()
-                .unwrap();
-            let began = Instant::now();
-            let open = host
-                .manager
-                .open_redis_client_with(&host.script, kind, url, options);
-            errors.push(match open {
-                Ok(redis_manager::AnyClient::Basic(client)) => client.ping().unwrap_err(),
-                open => open.unwrap_err(),
-            });
-            assert!(began.elapsed() < timeout + PATIENCE / 4);
-        }
-    }
-    errors
+    let options = ClientOptions::builder().connect_timeout(timeout);
+    failed_openings(url, &options.build().unwrap())
 }
 
 #[track_caller]
 fn expect(url: &str, kind: ErrorKind, parts: &[&str]) {
-    for error in errors(url, Duration::from_secs(5)) {
+    let errors = errors(url, Duration::from_secs(5));
+    for error in &errors {
         assert_eq!(error.kind(), kind, "{error}");
-        for part in parts {
-            assert!(error.message().contains(part), "{part}: {error}");
-        }
     }
+    assert_each_says(&errors, parts);
 }
 
 #[test]

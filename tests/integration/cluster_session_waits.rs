@@ -106,6 +106,7 @@ fn they_wait_for_a_node_that_loads() {
         let host = Host::new();
         let client: RedisCommandClient = open_in(&host, &cluster, options(protocol));
         thread::scope(|scope| {
+            loading.run(&["CONFIG", "RESETSTAT"]);
             // It returns when all is loaded.
             let restarting = scope.spawn(|| loading.restart().unwrap());
             eventually("it loads", || count(loading, "LOADING") > 0);

@@ -76,6 +76,7 @@ mod nested_blocking;
 mod opening;
 mod opening_layers;
 mod ownership;
+mod pattern_permissions;
 mod patterns;
 mod permissions_lost;
 mod pubsub_client;

@@ -89,6 +89,12 @@ impl Error {
         self.edit(|details| details.message = message.into())
     }
 
+    /// The same with `hint` behind its words.
+    pub(crate) fn with_hint(self, hint: Hint) -> Self {
+        let message = format!("{}; {}", self.message(), hint.text());
+        self.with_message(message)
+    }
+
     fn edit(mut self, change: impl FnOnce(&mut Details)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cluster::{Placed, Seeking};
 use super::link::one;
+use super::subscription::named;
 use super::ticket::Ticket;
 use super::wire::Wire;
 use crate::{ClientContext, Error, Result};
@@ -61,8 +62,7 @@ impl Confirmation {
     pub async fn received(self) -> Result<()> {
         self.awaited.received().await.map_err(|error: Error| {
             self.context.note_failure(&error);
-            let error = error.with_command(self.command);
-            error.with_client(self.context.client_id())
+            named(self.command, error).with_client(self.context.client_id())
         })
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::PushSink;
 use super::reply::Expected;
 use super::request::Request;
-use super::subscription::{Change, is_confirmation};
+use super::subscription::{Change, is_confirmation, named};
 use crate::{Error, ErrorKind, Result};
 
 /// How pushes are told from replies.
@@ -225,7 +225,7 @@ impl Multiplexer {
         match value {
             Value::ServerError(refusal) => {
                 let error = Error::from(RedisError::from(refusal.clone()));
-                self.tell_restored(Err(error.with_command(subscription.command())));
+                self.tell_restored(Err(named(subscription.command(), error)));
                 Ok(())
             }
             _ => Err(Error::new(

@@ -2,7 +2,8 @@
 
 use redis::{Cmd, PushInfo, PushKind, Value};
 
-use crate::{Channel, ChannelKind};
+use crate::error::Hint;
+use crate::{Channel, ChannelKind, Error};
 
 /// A subscription to a channel, or its end, as the server is asked for it and as it confirms it.
 #[derive(Clone, Debug)]
@@ -64,6 +65,15 @@ impl Subscription {
         let name = push.data.first();
         push.kind == kind
             && matches!(name, Some(Value::BulkString(name)) if name == self.channel.name())
+    }
+}
+
+/// What became of a subscription by `command`, or of its end, that failed with `error`.
+pub(super) fn named(command: &'static str, error: Error) -> Error {
+    let error = error.with_command(command);
+    match Hint::of_subscription(command, &error) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }
 

@@ -36,15 +36,19 @@ impl From<RedisError> for Error {
         let (kind, delivery) = classify(&error);
         let message = error.to_string();
         // redis quotes the value that it could not convert, which may be anything.
-        let message = match (message.split_once(" (value was "), Hint::of_any(&error)) {
-            (Some((reason, _)), _) if kind == ErrorKind::Conversion => reason.to_owned(),
-            // Whoever knows the client says it more exactly.
-            (_, Some(hint)) => format!("{message}; {}", hint.text()),
+        let message = match message.split_once(" (value was ") {
+            Some((reason, _)) if kind == ErrorKind::Conversion => reason.to_owned(),
             _ => message,
         };
-        Error::new(kind, message)
+        let hint = Hint::of_any(&error);
+        let error = Error::new(kind, message)
             .with_delivery(delivery)
-            .with_source(error)
+            .with_source(error);
+        match hint {
+            // Whoever knows the client says it more exactly.
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 }
 

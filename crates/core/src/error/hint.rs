@@ -2,6 +2,8 @@
 
 use redis::{RedisError, ServerError, ServerErrorKind};
 
+use super::Error;
+
 /// What there is to say of such an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hint {
@@ -13,6 +15,8 @@ pub(crate) enum Hint {
     CrossSlot,
     /// A command that every server has is none there.
     Sentinel,
+    /// The user may not subscribe to the pattern, perhaps to its channels.
+    Pattern,
 }
 
 impl Hint {
@@ -34,6 +38,14 @@ impl Hint {
         errors.iter().find_map(|(_, error)| Self::of(error))
     }
 
+    /// That of `error`, by which a subscription by `command` was refused.
+    pub(crate) fn of_subscription(command: &str, error: &Error) -> Option<Self> {
+        // Of the command itself it says "to run".
+        let is_of_channels = error.code() == Some("NOPERM")
+            && error.answer().is_some_and(|it| it.contains(" to access "));
+        (command == "PSUBSCRIBE" && is_of_channels).then_some(Self::Pattern)
+    }
+
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Redirected => {
@@ -50,6 +62,10 @@ impl Hint {
             Self::Sentinel => {
                 "a sentinel has no data; if this is one, a URI that begins with redis-sentinel:// \
                  (rediss-sentinel:// for TLS) and ends with # and the name of a master leads to that"
+            }
+            Self::Pattern => {
+                "to subscribe to a pattern a user needs that very pattern among its channels, behind the script's key \
+                 prefix if it has one (ACL SETUSER name &shop:news.*); one that matches more is not enough"
             }
         }
     }
@@ -89,7 +105,7 @@ const EVERYWHERE: &str = "APPEND BLPOP BRPOP CLUSTER DECR DECRBY DEL ECHO EXISTS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delivery, Error, ErrorKind};
+    use crate::{Delivery, ErrorKind};
 
     fn error(line: &str) -> ServerError {
         match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
@@ -161,6 +177,27 @@ mod tests {
             assert_eq!(ours.message(), theirs.to_string());
             assert_eq!(RedisError::from(ours).to_string(), theirs.to_string());
         }
+    }
+
+    #[test]
+    fn of_subscriptions_only_those_to_patterns_are_explained_and_only_if_their_channels_are_refused()
+     {
+        // As Redis 7.0 and 7.4 say it.
+        const CHANNELS: [&str; 2] = [
+            "NOPERM this user has no permissions to access one of the channels used as arguments",
+            "NOPERM No permissions to access a channel",
+        ];
+        let of = |command, line| {
+            let error = Error::from(RedisError::from(error(line)));
+            Hint::of_subscription(command, &error)
+        };
+        for refusal in CHANNELS {
+            assert_eq!(of("PSUBSCRIBE", refusal), Some(Hint::Pattern));
+            assert_eq!(of("SUBSCRIBE", refusal), None);
+        }
+        let command = "NOPERM User channel has no permissions to run the 'psubscribe' command";
+        assert_eq!(of("PSUBSCRIBE", command), None);
+        assert_eq!(of("PSUBSCRIBE", "ERR no permissions to access"), None);
     }
 
     #[test]

@@ -115,7 +115,9 @@ impl RedisPubSubClient {
     ///
     /// # Errors
     ///
-    /// As that.
+    /// As that. An ACL user may subscribe to a pattern only if it has that very pattern among its channels (`&news.*`), or
+    /// all channels: one that matches more is not enough. With a key prefix of the script's, the pattern is the one behind
+    /// that.
     ///
     /// ```no_run
     /// # fn example(client: redis_manager_pubsub::RedisPubSubClient) -> redis_manager_core::Result<()> {

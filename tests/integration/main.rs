@@ -24,6 +24,7 @@ mod cluster_fixture;
 mod cluster_listening;
 mod cluster_opening;
 mod cluster_outages;
+mod cluster_parts;
 mod cluster_pubsub;
 mod cluster_pubsub_moves;
 mod cluster_resharding;

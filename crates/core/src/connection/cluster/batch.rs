@@ -56,23 +56,30 @@ struct Batch<'a> {
     pending: Vec<usize>,
     /// Which nodes some of them are to ask.
     asked: HashMap<usize, Arc<Node>>,
+    /// Whether a node has answered one.
+    has_run: bool,
 }
 
 impl Caller<'_> {
     /// Sends `items`, and completes with their replies. Those that go to one node go there in one write and run in
     /// their order.
+    ///
+    /// # Errors
+    ///
+    /// That of one of them. It says that nothing was sent only if that holds for all.
     pub(super) async fn run(self, items: &[Item]) -> Result<Vec<Value>> {
-        let mut batch = Batch {
-            items,
-            replies: vec![None; items.len()],
-            pending: (0..items.len()).collect(),
-            asked: HashMap::new(),
-        };
+        let mut batch = Batch::new(items);
+        let outcome = self.run_all(&mut batch).await;
+        let outcome = outcome.and_then(|()| batch.replies());
+        outcome.map_err(|error| batch.in_part(error))
+    }
+
+    async fn run_all(self, batch: &mut Batch<'_>) -> Result<()> {
         let mut tries = Tries::new();
         let mut is_first = true;
         loop {
-            let shares = self.share_out(&mut batch).await?;
-            let redirects = self.send(&mut batch, shares, is_first).await?;
+            let shares = self.share_out(batch).await?;
+            let redirects = self.send(batch, shares, is_first).await?;
             is_first = false;
             let mut next = None;
             for (index, redirect) in redirects {
@@ -83,7 +90,7 @@ impl Caller<'_> {
             }
             batch.pending.sort_unstable();
             let Some(next) = next else {
-                break;
+                return Ok(());
             };
             let pause = tries.pause(next);
             if pause.is_some_and(|pause| !pause.is_zero()) {
@@ -95,10 +102,9 @@ impl Caller<'_> {
                 None => false,
             };
             if !goes_on {
-                break;
+                return Ok(());
             }
         }
-        batch.finish()
     }
 
     async fn share_out(self, batch: &mut Batch<'_>) -> Result<Vec<Share>> {
@@ -178,12 +184,22 @@ impl Caller<'_> {
         }
         match failure {
             None => Ok(redirects),
-            Some(error) => Err(batch.with_delivery(error)),
+            Some(error) => Err(error),
         }
     }
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    fn new(items: &'a [Item]) -> Self {
+        Self {
+            items,
+            replies: vec![None; items.len()],
+            pending: (0..items.len()).collect(),
+            asked: HashMap::new(),
+            has_run: false,
+        }
+    }
+
     fn take(
         &mut self,
         share: &Share,
@@ -193,8 +209,9 @@ impl Batch<'_> {
         let replies = replies.into_iter().zip(&share.askings);
         let answers = replies.filter(|(_, is_asking)| !**is_asking);
         for (index, (reply, _)) in share.items.iter().zip(answers) {
-            if let Some(redirect) = Redirect::of(&reply, share.node.address()) {
-                redirects.push((*index, Some(redirect)));
+            match Redirect::of(&reply, share.node.address()) {
+                Some(redirect) => redirects.push((*index, Some(redirect))),
+                None => self.has_run = true,
             }
             if let Some(place) = self.replies.get_mut(*index) {
                 *place = Some(reply);
@@ -202,15 +219,8 @@ impl Batch<'_> {
         }
     }
 
-    /// If some have run, or may have, nobody can say that of all nothing was sent.
-    fn with_delivery(&self, error: Error) -> Error {
-        match self.replies.iter().any(Option::is_some) {
-            true => error.with_delivery(Delivery::Unknown),
-            false => error,
-        }
-    }
-
-    fn finish(mut self) -> Result<Vec<Value>> {
+    /// The replies, once there is nothing more to be done.
+    fn replies(&mut self) -> Result<Vec<Value>> {
         if self.replies.iter().all(Option::is_some) {
             return Ok(std::mem::take(&mut self.replies)
                 .into_iter()
@@ -219,10 +229,46 @@ impl Batch<'_> {
         }
         let message = "the nodes that were to run it left the cluster, one after the other";
         let error = Error::new(ErrorKind::Disconnected, message);
-        Err(self.with_delivery(error.with_delivery(Delivery::NotSent)))
+        Err(error.with_delivery(Delivery::NotSent))
+    }
+
+    /// `error`, of some of them, as that of all.
+    fn in_part(&self, error: Error) -> Error {
+        if !self.has_run || error.delivery() == Some(Delivery::Unknown) {
+            return error;
+        }
+        let message = format!("{}; other parts of it may have run", error.message());
+        error.with_message(message).with_delivery(Delivery::Unknown)
     }
 }
 
 fn miscounted() -> Error {
     Error::new(ErrorKind::Internal, "a pipeline has one reply")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(delivery: Delivery) -> Error {
+        Error::new(ErrorKind::Timeout, "why").with_delivery(delivery)
+    }
+
+    #[test]
+    fn nothing_was_sent_only_if_none_of_them_was() {
+        const PART: &str = "why; other parts of it may have run";
+        use Delivery::{NotSent, Unknown};
+        for (has_run, before, delivery, message) in [
+            (false, NotSent, NotSent, "why"),
+            (false, Unknown, Unknown, "why"),
+            (true, NotSent, Unknown, PART),
+            (true, Unknown, Unknown, "why"),
+        ] {
+            let mut batch = Batch::new(&[]);
+            batch.has_run = has_run;
+            let error = batch.in_part(failed(before));
+            assert_eq!(error.delivery(), Some(delivery));
+            assert_eq!(error.message(), message);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What becomes of a pipeline in a cluster.
 
+use std::borrow::Cow;
+
 use redis::{Cmd, Pipeline, Value};
 
 use super::plan::cross_slot;
@@ -21,17 +23,18 @@ pub(crate) enum Target {
 
 /// One command, and where it goes.
 #[derive(Debug)]
-pub(crate) struct Item {
+pub(crate) struct Item<'a> {
     pub(crate) target: Target,
-    pub(crate) cmd: Cmd,
+    /// The caller's, unless it is a part of that.
+    pub(crate) cmd: Cow<'a, Cmd>,
 }
 
 /// The commands to send for a pipeline that is no transaction, and how its replies are made of theirs.
 ///
 /// Those that go to one node run there in this order, and no order holds between nodes.
 #[derive(Debug)]
-pub(crate) struct PipelinePlan {
-    pub(crate) items: Vec<Item>,
+pub(crate) struct PipelinePlan<'a> {
+    pub(crate) items: Vec<Item<'a>>,
     /// One for each command of the pipeline, in its order, as the items are.
     recipes: Vec<Recipe>,
 }
@@ -47,7 +50,7 @@ enum Recipe {
     Scan(ScanCursor),
 }
 
-impl PipelinePlan {
+impl<'a> PipelinePlan<'a> {
     /// The plan of `pipeline` in a cluster of this `topology`, by which it is decided who all masters are.
     ///
     /// # Errors
@@ -55,7 +58,7 @@ impl PipelinePlan {
     /// As [`Plan::of`] and [`Scan::step`](super::Scan::step), for the first command that cannot be sent, and before any
     /// other is. [`ErrorKind::Disconnected`] if one is to go to all masters and there is none.
     pub(crate) fn of(
-        pipeline: &Pipeline,
+        pipeline: &'a Pipeline,
         table: &CommandTable,
         topology: &Topology,
     ) -> Result<Self> {
@@ -69,15 +72,15 @@ impl PipelinePlan {
         Ok(plan)
     }
 
-    fn add(&mut self, cmd: &Cmd, plan: Plan, topology: &Topology) -> Result<()> {
+    fn add(&mut self, cmd: &'a Cmd, plan: Plan, topology: &Topology) -> Result<()> {
         let before = self.items.len();
         let merge = match plan {
             Plan::AnyNode => {
-                self.push(Target::AnyNode, cmd.clone());
+                self.push(Target::AnyNode, Cow::Borrowed(cmd));
                 None
             }
             Plan::Slot { slot, reads } => {
-                self.push(Target::Slot { slot, reads }, cmd.clone());
+                self.push(Target::Slot { slot, reads }, Cow::Borrowed(cmd));
                 None
             }
             Plan::Split {
@@ -87,20 +90,20 @@ impl PipelinePlan {
             } => {
                 for part in parts {
                     let slot = part.slot;
-                    self.push(Target::Slot { slot, reads }, part.cmd);
+                    self.push(Target::Slot { slot, reads }, Cow::Owned(part.cmd));
                 }
                 Some(merge)
             }
             Plan::AllMasters(_) if topology.masters().is_empty() => return Err(no_master(cmd)),
             Plan::AllMasters(merge) => {
                 for master in topology.masters() {
-                    self.push(Target::Node(master.clone()), cmd.clone());
+                    self.push(Target::Node(master.clone()), Cow::Borrowed(cmd));
                 }
                 Some(merge)
             }
             Plan::Scan(scan) => {
                 let step = scan.step(topology)?;
-                self.push(Target::Node(step.node), step.cmd);
+                self.push(Target::Node(step.node), Cow::Owned(step.cmd));
                 self.recipes.push(Recipe::Scan(step.cursor));
                 return Ok(());
             }
@@ -112,7 +115,7 @@ impl PipelinePlan {
         Ok(())
     }
 
-    fn push(&mut self, target: Target, cmd: Cmd) {
+    fn push(&mut self, target: Target, cmd: Cow<'a, Cmd>) {
         self.items.push(Item { target, cmd });
     }
 
@@ -157,19 +160,24 @@ impl Target {
     /// `CROSSSLOT` if its keys are in several slots, [`ErrorKind::Refused`] if a command of it would have to go to all
     /// masters.
     pub(crate) fn of_transaction(pipeline: &Pipeline, table: &CommandTable) -> Result<Self> {
-        let mut of_all = Self::AnyNode;
-        for cmd in pipeline.cmd_iter() {
-            let target = match Plan::of(cmd, table)? {
-                Plan::AnyNode => continue,
-                Plan::Slot { slot, reads } => Self::Slot { slot, reads },
-                Plan::Split { .. } => return Err(cross_slot().with_command(upper_name(cmd))),
-                Plan::AllMasters(_) | Plan::Scan(_) => return Err(of_all_masters(cmd)),
-            };
-            of_all = of_all
-                .and(target)
-                .ok_or_else(|| cross_slot().with_command(upper_name(cmd)))?;
-        }
-        Ok(of_all)
+        let mut commands = pipeline.cmd_iter();
+        commands.try_fold(Self::AnyNode, |target, cmd| target.with(cmd, table))
+    }
+
+    /// Where `cmd` goes together with what goes here, as a transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_transaction`](Self::of_transaction).
+    pub(crate) fn with(self, cmd: &Cmd, table: &CommandTable) -> Result<Self> {
+        let target = match Plan::of(cmd, table)? {
+            Plan::AnyNode => return Ok(self),
+            Plan::Slot { slot, reads } => Self::Slot { slot, reads },
+            Plan::Split { .. } => return Err(cross_slot().with_command(upper_name(cmd))),
+            Plan::AllMasters(_) | Plan::Scan(_) => return Err(of_all_masters(cmd)),
+        };
+        self.and(target)
+            .ok_or_else(|| cross_slot().with_command(upper_name(cmd)))
     }
 
     /// The same, where no replica will do.

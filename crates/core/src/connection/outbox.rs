@@ -215,6 +215,27 @@ impl Outbox {
         self.leave(kind, leading, |bytes| bytes.extend_from_slice(&packed))
     }
 
+    /// Leaves commands, each with a reply of its own, whose bytes stay together.
+    pub(super) fn put_each<'a>(
+        &self,
+        commands: impl ExactSizeIterator<Item = &'a Cmd> + Clone,
+        in_flight: InFlight,
+        leading: Leading,
+    ) -> Result<Left> {
+        let kind = RequestKind {
+            expected: Expected::Each(commands.len()),
+            subscription: None,
+            in_flight,
+            is_unattended: false,
+            is_replayed: commands.clone().all(|cmd| self.replay.allows(cmd)),
+        };
+        let mut packed = Vec::new();
+        for cmd in commands {
+            cmd.write_packed_command(&mut packed);
+        }
+        self.leave(kind, leading, |bytes| bytes.extend_from_slice(&packed))
+    }
+
     fn leave(
         &self,
         kind: RequestKind,

@@ -80,16 +80,14 @@ impl Connection {
             return Ok(());
         };
         let caller = self.caller(cluster, deadline).await?;
-        let mut all = redis::pipe();
-        for cmd in watched.iter().chain(pipeline.cmd_iter()) {
-            all.add_command(cmd.clone());
-        }
-        let mapped = match self.context.guard() {
-            Some(guard) => guard.map_pipeline(&all)?.pipeline,
-            None => None,
-        };
         let table = caller.table().await?;
-        Target::of_transaction(mapped.as_ref().unwrap_or(&all), table)?;
+        let mut target = Target::AnyNode;
+        for cmd in watched.iter().chain(pipeline.cmd_iter()) {
+            target = match self.context.guard() {
+                Some(guard) => target.with(&*guard.written(cmd)?, table)?,
+                None => target.with(cmd, table)?,
+            };
+        }
         Ok(())
     }
 

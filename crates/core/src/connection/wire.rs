@@ -63,6 +63,16 @@ impl Wire {
         self.outbox.put_pipeline(pipeline, in_flight, leading)
     }
 
+    /// Leaves commands, each with a reply of its own, whose bytes stay together.
+    pub(super) fn put_each<'a>(
+        &self,
+        commands: impl ExactSizeIterator<Item = &'a Cmd> + Clone,
+        in_flight: InFlight,
+    ) -> Result<Left> {
+        let leading = self.leading();
+        self.outbox.put_each(commands, in_flight, leading)
+    }
+
     fn leading(&self) -> Leading {
         // The task is there itself.
         if is_io_thread() {

@@ -1,5 +1,6 @@
 //! What a script may send to a server, and in what form.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use redis::{Cmd, Pipeline, Value};
@@ -120,6 +121,19 @@ impl Guard {
                 Ok(mapped)
             }
         }
+    }
+
+    /// As [`map`](Self::map): the command as it is sent, written out.
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    pub(crate) fn written<'a>(&self, cmd: &'a Cmd) -> Result<Cow<'a, Cmd>> {
+        let form = self.map(cmd)?.form;
+        Ok(match (form, self.prefix()) {
+            (Form::Same, _) | (_, None) => Cow::Borrowed(cmd),
+            (form, Some(prefix)) => Cow::Owned(form.into_cmd(prefix, cmd)),
+        })
     }
 
     /// What is put before the first argument of a command of this form when it is packed.

@@ -23,8 +23,8 @@ fn pipeline(lines: &[&str]) -> Pipeline {
     pipeline
 }
 
-fn plan(lines: &[&str]) -> Result<PipelinePlan> {
-    PipelinePlan::of(&pipeline(lines), &table(COMMANDS), &topology(&[1, 2]))
+fn plan(pipeline: &Pipeline) -> Result<PipelinePlan<'_>> {
+    PipelinePlan::of(pipeline, &table(COMMANDS), &topology(&[1, 2]))
 }
 
 fn line(cmd: &Cmd) -> String {
@@ -43,7 +43,8 @@ fn bulk(text: &str) -> Value {
 
 #[test]
 fn every_command_goes_its_way_and_every_reply_to_its_place() {
-    let plan = plan(&["SET a 1", "MGET a b a", "PING", "DBSIZE", "SCAN 0", "GET b"]).unwrap();
+    let pipeline = pipeline(&["SET a 1", "MGET a b a", "PING", "DBSIZE", "SCAN 0", "GET b"]);
+    let plan = plan(&pipeline).unwrap();
     let items: Vec<(Target, String)> = plan
         .items
         .iter()
@@ -94,32 +95,33 @@ fn every_command_goes_its_way_and_every_reply_to_its_place() {
 #[test]
 fn an_error_is_the_reply_to_its_command_alone() {
     let error = redis::parse_redis_value(b"-ERR no\r\n").unwrap();
-    let plan = plan(&["MGET a b", "PING"]).unwrap();
+    let pipeline = pipeline(&["MGET a b", "PING"]);
+    let plan = plan(&pipeline).unwrap();
     let replies = vec![Value::Array(vec![Value::Nil]), error.clone(), bulk("PONG")];
     assert_eq!(plan.assemble(replies).unwrap(), [error, bulk("PONG")]);
 }
 
 #[test]
 fn replies_that_are_not_as_many_are_none() {
+    let commands = pipeline(&["MGET a b", "PING"]);
     for count in [0, 2, 4] {
         let replies = vec![Value::Array(vec![Value::Nil]); count];
-        let error = plan(&["MGET a b", "PING"])
-            .unwrap()
-            .assemble(replies)
-            .unwrap_err();
+        let error = plan(&commands).unwrap().assemble(replies).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{count}");
     }
-    assert_eq!(plan(&[]).unwrap().assemble(vec![]).unwrap(), []);
+    let none = pipeline(&[]);
+    assert_eq!(plan(&none).unwrap().assemble(vec![]).unwrap(), []);
 }
 
 #[test]
 fn nothing_is_sent_of_a_pipeline_that_cannot_be_sent_as_a_whole() {
-    let error = plan(&["SET a 1", "RENAME a b"]).unwrap_err();
+    let error = plan(&pipeline(&["SET a 1", "RENAME a b"])).unwrap_err();
     assert_eq!(
         (error.code(), error.command()),
         (Some("CROSSSLOT"), Some("RENAME"))
     );
-    let nowhere = PipelinePlan::of(&pipeline(&["DBSIZE"]), &table(COMMANDS), &topology(&[]));
+    let sizes = pipeline(&["DBSIZE"]);
+    let nowhere = PipelinePlan::of(&sizes, &table(COMMANDS), &topology(&[]));
     let error = nowhere.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disconnected);
     assert_eq!(error.delivery(), Some(Delivery::NotSent));

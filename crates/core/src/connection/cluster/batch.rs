@@ -1,10 +1,11 @@
 //! Several commands at once, each to the node that is to have it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Value};
 
 use super::super::reply::Reply;
 use super::super::ticket::Ticket;
@@ -16,40 +17,37 @@ use crate::cluster::{Item, Redirect};
 use crate::{Delivery, Error, ErrorKind, Result};
 
 /// What goes to one node in one write.
-struct Share {
+struct Share<'a> {
     node: Arc<Node>,
-    /// The numbers of its commands among all.
-    items: Vec<usize>,
-    /// Those, and where it has to be, ASKING before them.
-    pipeline: Pipeline,
-    /// Which of its replies answer ASKING.
-    askings: Vec<bool>,
+    /// Its commands, each with its number among all; ASKING, which stands before some, has none.
+    commands: Vec<(Option<usize>, Cow<'a, Cmd>)>,
 }
 
-impl Share {
+impl<'a> Share<'a> {
     fn new(node: Arc<Node>) -> Self {
         Self {
             node,
-            items: Vec::new(),
-            pipeline: Pipeline::new(),
-            askings: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
-    fn add(&mut self, index: usize, cmd: &Cmd, asks: bool) {
+    fn add(&mut self, index: usize, cmd: &'a Cmd, asks: bool) {
         if asks {
-            self.pipeline.cmd("ASKING");
-            self.askings.push(true);
+            let asking = Cow::Owned(redis::cmd("ASKING"));
+            self.commands.push((None, asking));
         }
-        self.items.push(index);
-        self.pipeline.add_command(cmd.clone());
-        self.askings.push(false);
+        self.commands.push((Some(index), Cow::Borrowed(cmd)));
+    }
+
+    /// The numbers of its commands.
+    fn items(&self) -> impl Iterator<Item = usize> {
+        self.commands.iter().filter_map(|(index, _)| *index)
     }
 }
 
 /// What has become of the commands so far.
 struct Batch<'a> {
-    items: &'a [Item],
+    items: &'a [Item<'a>],
     /// The last one of each that there was, perhaps a redirection.
     replies: Vec<Option<Value>>,
     /// Those that have no answer, in their order.
@@ -67,7 +65,7 @@ impl Caller<'_> {
     /// # Errors
     ///
     /// That of one of them. It says that nothing was sent only if that holds for all.
-    pub(super) async fn run(self, items: &[Item]) -> Result<Vec<Value>> {
+    pub(super) async fn run(self, items: &[Item<'_>]) -> Result<Vec<Value>> {
         let mut batch = Batch::new(items);
         let outcome = self.run_all(&mut batch).await;
         let outcome = outcome.and_then(|()| batch.replies());
@@ -107,8 +105,9 @@ impl Caller<'_> {
         }
     }
 
-    async fn share_out(self, batch: &mut Batch<'_>) -> Result<Vec<Share>> {
-        let mut shares: Vec<Share> = Vec::new();
+    async fn share_out<'a>(self, batch: &mut Batch<'a>) -> Result<Vec<Share<'a>>> {
+        let mut shares: Vec<Share<'a>> = Vec::new();
+        let topology = self.cluster.map().topology();
         for index in std::mem::take(&mut batch.pending) {
             let Some(item) = batch.items.get(index) else {
                 continue;
@@ -117,7 +116,17 @@ impl Caller<'_> {
             let asks = asked.is_some();
             let node = match asked {
                 Some(node) => node,
-                None => self.node_for(&item.target).await?,
+                None => {
+                    let address = self.cluster.0.nodes.address(&item.target, &topology);
+                    // Most often it is one that has a share already.
+                    let known = shares
+                        .iter()
+                        .find(|share| Some(share.node.address()) == address);
+                    match known {
+                        Some(share) => Arc::clone(&share.node),
+                        None => self.node_for(&item.target).await?,
+                    }
+                }
             };
             let known = shares
                 .iter_mut()
@@ -138,7 +147,7 @@ impl Caller<'_> {
     async fn send(
         self,
         batch: &mut Batch<'_>,
-        shares: Vec<Share>,
+        shares: Vec<Share<'_>>,
         is_first: bool,
     ) -> Result<Vec<(usize, Option<Redirect>)>> {
         // All are admitted before any is left: it is refused as a whole.
@@ -147,7 +156,7 @@ impl Caller<'_> {
             admitted.push(match is_first {
                 true => self
                     .client
-                    .admit_commands_until(share.items.len(), self.deadline)?,
+                    .admit_commands_until(share.items().count(), self.deadline)?,
                 false => self.client.admit_until(self.deadline)?,
             });
         }
@@ -156,7 +165,8 @@ impl Caller<'_> {
             .zip(admitted)
             .map(|(share, in_flight)| {
                 let wire = share.node.wire();
-                let left = wire.put_pipeline(&share.pipeline, in_flight)?;
+                let commands = share.commands.iter().map(|(_, cmd)| &**cmd);
+                let left = wire.put_each(commands, in_flight)?;
                 Ok(Ticket::new(Arc::clone(wire), left))
             })
             .collect();
@@ -171,7 +181,7 @@ impl Caller<'_> {
                 Ok(Reply::Each(replies)) => batch.take(share, replies, &mut redirects),
                 Ok(_) => failure = Some(miscounted()),
                 Err(error) if is_to_go_elsewhere(&share.node, &error) => {
-                    redirects.extend(share.items.iter().map(|index| (*index, None)));
+                    redirects.extend(share.items().map(|index| (index, None)));
                 }
                 Err(error) => {
                     self.suspect(&error);
@@ -190,7 +200,7 @@ impl Caller<'_> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(items: &'a [Item]) -> Self {
+    fn new(items: &'a [Item<'a>]) -> Self {
         Self {
             items,
             replies: vec![None; items.len()],
@@ -202,18 +212,19 @@ impl<'a> Batch<'a> {
 
     fn take(
         &mut self,
-        share: &Share,
+        share: &Share<'_>,
         replies: Vec<Value>,
         redirects: &mut Vec<(usize, Option<Redirect>)>,
     ) {
-        let replies = replies.into_iter().zip(&share.askings);
-        let answers = replies.filter(|(_, is_asking)| !**is_asking);
-        for (index, (reply, _)) in share.items.iter().zip(answers) {
+        for (reply, (index, _)) in replies.into_iter().zip(&share.commands) {
+            let Some(index) = *index else {
+                continue;
+            };
             match Redirect::of(&reply, share.node.address()) {
-                Some(redirect) => redirects.push((*index, Some(redirect))),
+                Some(redirect) => redirects.push((index, Some(redirect))),
                 None => self.has_run = true,
             }
-            if let Some(place) = self.replies.get_mut(*index) {
+            if let Some(place) = self.replies.get_mut(index) {
                 *place = Some(reply);
             }
         }

@@ -47,15 +47,23 @@ impl Nodes {
 
     /// The one for `target`; `None` if no node is known for it.
     pub(super) fn choose(&self, target: &Target, topology: &Topology) -> Option<Arc<Node>> {
-        let address = match target {
+        Some(self.at(self.address(target, topology)?))
+    }
+
+    /// Where that one is.
+    pub(super) fn address<'a>(
+        &self,
+        target: &'a Target,
+        topology: &'a Topology,
+    ) -> Option<&'a NodeAddress> {
+        match target {
             Target::Slot { slot, reads } => {
                 let replica = self.replica(*slot, topology).filter(|_| *reads);
-                replica.or_else(|| topology.owner(*slot))?
+                replica.or_else(|| topology.owner(*slot))
             }
-            Target::AnyNode => self.any(topology)?,
-            Target::Node(address) => address,
-        };
-        Some(self.at(address))
+            Target::AnyNode => self.any(topology),
+            Target::Node(address) => Some(address),
+        }
     }
 
     /// One that is there, another one each time.

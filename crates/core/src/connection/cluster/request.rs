@@ -1,5 +1,7 @@
 //! A command, wherever its parts are to go.
 
+use std::borrow::Cow;
+
 use redis::{Cmd, Value};
 
 use super::super::link::one;
@@ -25,7 +27,7 @@ impl Caller<'_> {
                         slot: part.slot,
                         reads,
                     },
-                    cmd: part.cmd,
+                    cmd: Cow::Owned(part.cmd),
                 });
                 merge.apply(self.run(&parts.collect::<Vec<_>>()).await?)
             }
@@ -33,7 +35,7 @@ impl Caller<'_> {
                 let topology = self.topology().await?;
                 let all = topology.masters().iter().map(|master| Item {
                     target: Target::Node(master.clone()),
-                    cmd: cmd.clone(),
+                    cmd: Cow::Borrowed(cmd),
                 });
                 merge.apply(self.run(&all.collect::<Vec<_>>()).await?)
             }

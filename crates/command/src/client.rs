@@ -1,7 +1,7 @@
 //! The COMMAND client.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use redis_manager_core::redis::{Cmd, Pipeline, Value};
@@ -32,7 +32,15 @@ pub struct RedisCommandClient(Arc<Inner>);
 struct Inner {
     context: Arc<ClientContext>,
     connection: Connection,
-    sessions: Arc<SessionPools>,
+    /// Made when they are needed: most clients never do.
+    sessions: OnceLock<Arc<SessionPools>>,
+}
+
+impl Inner {
+    fn sessions(&self) -> &Arc<SessionPools> {
+        self.sessions
+            .get_or_init(|| SessionPools::new(&self.context, &self.connection))
+    }
 }
 
 impl RedisCommandClient {
@@ -112,7 +120,7 @@ impl RedisCommandClient {
     /// # Ok(()) }
     /// ```
     pub fn session(&self) -> Result<RedisSession> {
-        wait(self.0.sessions.lease())?.map(RedisSession::new)
+        wait(self.0.sessions().lease())?.map(RedisSession::new)
     }
 
     /// The asynchronous twin of [`session`](Self::session).
@@ -121,7 +129,7 @@ impl RedisCommandClient {
     ///
     /// As its twin.
     pub async fn session_async(&self) -> Result<RedisAsyncSession> {
-        self.0.sessions.lease().await.map(RedisAsyncSession::new)
+        self.0.sessions().lease().await.map(RedisAsyncSession::new)
     }
 
     pub(crate) async fn request(&self, cmd: &Cmd) -> Result<Value> {
@@ -146,13 +154,13 @@ impl RedisCommandClient {
     }
 
     async fn request_blocking(&self, cmd: &Cmd) -> Result<Value> {
-        let share = self.0.sessions.share(LimitName::BlockingCalls);
+        let share = self.0.sessions().share(LimitName::BlockingCalls);
         let _share = share.map_err(|error| error.with_command(upper_name(cmd)))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
             let leased = self
                 .0
-                .sessions
+                .sessions()
                 .lease_for(Purpose::BlockingCall, deadline)
                 .await;
             let mut lease = leased.map_err(|error| error.with_command(upper_name(cmd)))?;
@@ -165,13 +173,13 @@ impl RedisCommandClient {
     }
 
     async fn request_blocking_pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
-        let share = self.0.sessions.share(LimitName::BlockingCalls);
+        let share = self.0.sessions().share(LimitName::BlockingCalls);
         let _share = share.map_err(|error| error.with_command("pipeline"))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
             let leased = self
                 .0
-                .sessions
+                .sessions()
                 .lease_for(Purpose::BlockingCall, deadline)
                 .await;
             let mut lease = leased.map_err(|error| error.with_command("pipeline"))?;
@@ -193,7 +201,9 @@ impl ScriptRedisClient for RedisCommandClient {
     fn snapshot(&self) -> ClientSnapshot {
         let mut snapshot = self.0.context.snapshot();
         snapshot.requests = self.0.connection.waiting();
-        (snapshot.sessions, snapshot.blocking) = self.0.sessions.snapshot();
+        if let Some(sessions) = self.0.sessions.get() {
+            (snapshot.sessions, snapshot.blocking) = sessions.snapshot();
+        }
         snapshot
     }
 
@@ -216,11 +226,10 @@ impl OpenRedisClient for RedisCommandClient {
         let _pass = script.gate().pass()?;
         let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
         let connection = Connection::open_async(&context, None).await?;
-        let sessions = SessionPools::new(&context, &connection);
         Ok(Self(Arc::new(Inner {
             context,
             connection,
-            sessions,
+            sessions: OnceLock::new(),
         })))
     }
 }
@@ -228,7 +237,9 @@ impl OpenRedisClient for RedisCommandClient {
 #[async_trait]
 impl Teardown for Inner {
     fn release(&self) {
-        self.sessions.close();
+        if let Some(sessions) = self.sessions.get() {
+            sessions.close();
+        }
     }
 }
 

@@ -13,15 +13,11 @@ use crate::{ClientOptions, Protocol, RedisTopology, RedisUri, Result};
 /// It opens no connection until it is told to, and what it opens is the caller's own.
 #[derive(Clone)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a client has one, and it is hardly ever moved"
-)]
 pub enum UnderlyingClient {
     /// For one server.
     Single(redis::Client),
     /// For a cluster. It repeats no command by itself, as the `redis` crate's would otherwise, also those that may have run.
-    Cluster(redis::cluster::ClusterClient),
+    Cluster(Box<redis::cluster::ClusterClient>),
     /// None: sentinels say where the server is, for each connection anew, and no client of the `redis` crate asks them as
     /// the URI wants. [`RedisBasicClient::ping`](crate::RedisBasicClient::ping) does, and so do the other kinds of client.
     Sentinel,
@@ -41,7 +37,8 @@ impl UnderlyingClient {
             Protocol::Auto | Protocol::Resp2 => ProtocolVersion::RESP2,
         };
         if uri.topology() == RedisTopology::Cluster {
-            return Ok(Self::Cluster(cluster_client(uri, options, protocol)?));
+            let client = cluster_client(uri, options, protocol)?;
+            return Ok(Self::Cluster(Box::new(client)));
         }
         Ok(Self::Single(redis::Client::open(connection_info(
             uri, options, protocol,

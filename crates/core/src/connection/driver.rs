@@ -127,7 +127,7 @@ impl Driver {
         if let Some(following) = &mut self.following
             && let Poll::Ready(moved) = following.poll(context)
         {
-            return Poll::Ready(End::Moved(moved));
+            return Poll::Ready(End::Moved(Box::new(moved)));
         }
         // Here too, because a peer may never leave a pause.
         if let Poll::Ready(Some(end)) = self.poll_clock(context) {
@@ -405,8 +405,8 @@ pub(super) enum End {
     Lost(io::Error),
     HungUp,
     Silent,
-    /// The sentinels have another master.
-    Moved(Moved),
+    /// The sentinels have another master. Boxed, because most connections have none, and each has room for its end.
+    Moved(Box<Moved>),
     /// The server broke the protocol.
     Broken(Error),
 }

@@ -36,7 +36,7 @@ pub(super) async fn greet(
 ) -> Result<Greeted> {
     let endpoint = match target {
         SocketTarget::OfUri => None,
-        SocketTarget::Node { endpoint, .. } => Some(endpoint.clone()),
+        SocketTarget::Node { address, .. } => Some(Endpoint::from(address)),
         SocketTarget::AnyNode(map) => map.any_node(),
         SocketTarget::Chosen(choice) => {
             // Boxed, because it is large and most have none.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::cluster::{ClusterMap, NodeChoice};
-use super::endpoint::Endpoint;
 use crate::cluster::NodeAddress;
 use crate::{ClientContext, RedisTopology};
 
@@ -14,7 +13,7 @@ pub(super) enum SocketTarget {
     OfUri,
     /// One node of a cluster.
     Node {
-        endpoint: Endpoint,
+        address: NodeAddress,
         map: Arc<ClusterMap>,
     },
     /// Whichever node of a cluster is there.
@@ -35,7 +34,7 @@ impl SocketTarget {
     /// The node at `address` of the cluster that `map` is of.
     pub(super) fn node(address: &NodeAddress, map: &Arc<ClusterMap>) -> Self {
         Self::Node {
-            endpoint: Endpoint::from(address),
+            address: address.clone(),
             map: Arc::clone(map),
         }
     }
@@ -43,7 +42,7 @@ impl SocketTarget {
     /// For messages.
     pub(super) fn address(&self, context: &ClientContext) -> String {
         match self {
-            Self::Node { endpoint, .. } => endpoint.to_string(),
+            Self::Node { address, .. } => address.to_string(),
             Self::OfUri | Self::AnyNode(_) | Self::Chosen(_) => context.address(),
         }
     }

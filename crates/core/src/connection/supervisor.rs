@@ -45,9 +45,7 @@ impl Supervisor {
         let driver = self.driver(greeted, &served.outbox);
         let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
-        let supervised = Supervised::new(&self);
         drop(context.spawn(async move {
-            let _supervised = supervised;
             self.serve(&serving, driver, announcements, served).await;
         }));
         wire
@@ -67,15 +65,13 @@ impl Supervisor {
         let (wire, served) = self.wire();
         let serving = Arc::clone(&wire);
         let context = Arc::clone(&self.context);
-        let supervised = Supervised::new(&self);
         drop(context.spawn(async move {
-            let _supervised = supervised;
             if first == First::Lazy && self.unless_retired(served.outbox.wanted()).await.is_none() {
                 return;
             }
             // Boxed, as every future that connects: it is large, and a client that is connected has none.
-            let connecting = Box::pin(self.connect_first(&served.outbox));
-            match self.unless_retired(connecting).await {
+            let connecting = self.unless_retired(self.connect_first(&served.outbox));
+            match Box::pin(connecting).await {
                 Some(Ok(mut greeted)) => {
                     let announcements = self.announcements(&mut greeted);
                     let driver = match first {
@@ -113,8 +109,7 @@ impl Supervisor {
         mut announcements: Option<Announcements>,
         served: Served,
     ) {
-        let longest_delay = self.context.options().reconnect_delay();
-        let mut backoff = Backoff::new(longest_delay);
+        let mut backoff = self.backoff();
         loop {
             let began = Instant::now();
             let running = wire.run(driver, |at, reason| self.lost(at, &reason));
@@ -128,8 +123,8 @@ impl Supervisor {
                 }
             };
             // A server that greets and hangs up is not to be tried again at full speed.
-            if lost.is_moved || began.elapsed() > longest_delay {
-                backoff = Backoff::new(longest_delay);
+            if lost.is_moved || began.elapsed() > self.context.options().reconnect_delay() {
+                backoff = self.backoff();
             }
             if let Some(sink) = &self.sink {
                 let last_heard = SystemTime::now().checked_sub(lost.last_heard.elapsed());
@@ -145,8 +140,8 @@ impl Supervisor {
                 return self.suspend(served, lost);
             }
             // What moves bytes is not inside the span: it logs nothing, and would enter it each time that it is woken.
-            let reconnecting = Box::pin(self.reconnect(&mut backoff, &served.outbox));
-            match self.unless_retired(reconnecting).await {
+            let reconnecting = self.unless_retired(self.reconnect(&mut backoff, &served.outbox));
+            match Box::pin(reconnecting).await {
                 Some(Ok(mut greeted)) => {
                     announcements = self.announcements(&mut greeted);
                     // Before anybody hears of the connection: whoever does may use it.
@@ -176,14 +171,19 @@ impl Supervisor {
         announcements.filter(|_| may_tell)
     }
 
+    /// Whether nobody needs the connection any more.
+    fn is_retired(&self) -> bool {
+        let retired = self.retired.as_ref();
+        retired.is_some_and(CancellationToken::is_cancelled)
+    }
+
     fn suspend(&self, served: Served, cause: Error) {
         served.end(cause.clone());
         self.context.emit(ClientEvent::ReconnectSuspended { cause });
     }
 
     fn driver(&self, mut greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
-        if let (Some(retired), SocketTarget::Node { endpoint, .. }) = (&self.retired, &self.target)
-        {
+        if let (Some(retired), SocketTarget::Node { address, .. }) = (&self.retired, &self.target) {
             let retired = retired.clone().cancelled_owned();
             let reason = async move {
                 retired.await;
@@ -192,7 +192,7 @@ impl Supervisor {
                     since: Instant::now(),
                 }
             };
-            greeted.following = Some(Box::new(Following::until(endpoint.clone(), reason)));
+            greeted.following = Some(Box::new(Following::until(address.into(), reason)));
         }
         let pushes = Pushes::of(greeted.protocol, self.sink.is_some());
         Driver::new(
@@ -235,7 +235,7 @@ impl Supervisor {
         if self.context.is_suspended_by(&cause) {
             return Err(cause);
         }
-        let mut backoff = Backoff::new(self.context.options().reconnect_delay());
+        let mut backoff = self.backoff();
         let greeted = self.reconnect(&mut backoff, outbox).await?;
         outage.end();
         Ok(greeted)
@@ -389,34 +389,16 @@ impl<'a> Outage<'a> {
 impl Drop for Outage<'_> {
     fn drop(&mut self) {
         let Self(supervisor) = self;
-        if is_retired(supervisor.retired.as_ref()) {
+        if supervisor.is_retired() {
             supervisor.context.set_reconnected();
         }
     }
 }
 
-fn is_retired(retired: Option<&CancellationToken>) -> bool {
-    retired.is_some_and(CancellationToken::is_cancelled)
-}
-
-/// A client whose connection is cared for. If that ends before the client is closed, its state says so.
-struct Supervised {
-    context: Arc<ClientContext>,
-    retired: Option<CancellationToken>,
-}
-
-impl Supervised {
-    fn new(supervisor: &Supervisor) -> Self {
-        Self {
-            context: Arc::clone(&supervisor.context),
-            retired: supervisor.retired.clone(),
-        }
-    }
-}
-
-impl Drop for Supervised {
+/// If it ends before the client is closed, the client's state says so.
+impl Drop for Supervisor {
     fn drop(&mut self) {
-        if !is_retired(self.retired.as_ref()) {
+        if !self.is_retired() {
             tell_end(&self.context);
         }
     }

@@ -13,11 +13,15 @@ use crate::{ClientOptions, Protocol, RedisTopology, RedisUri, Result};
 /// It opens no connection until it is told to, and what it opens is the caller's own.
 #[derive(Clone)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a client has one, and it is hardly ever moved"
+)]
 pub enum UnderlyingClient {
     /// For one server.
     Single(redis::Client),
     /// For a cluster. It repeats no command by itself, as the `redis` crate's would otherwise, also those that may have run.
-    Cluster(Box<redis::cluster::ClusterClient>),
+    Cluster(redis::cluster::ClusterClient),
     /// None: sentinels say where the server is, for each connection anew, and no client of the `redis` crate asks them as
     /// the URI wants. [`RedisBasicClient::ping`](crate::RedisBasicClient::ping) does, and so do the other kinds of client.
     Sentinel,
@@ -37,8 +41,7 @@ impl UnderlyingClient {
             Protocol::Auto | Protocol::Resp2 => ProtocolVersion::RESP2,
         };
         if uri.topology() == RedisTopology::Cluster {
-            let client = cluster_client(uri, options, protocol)?;
-            return Ok(Self::Cluster(Box::new(client)));
+            return Ok(Self::Cluster(cluster_client(uri, options, protocol)?));
         }
         Ok(Self::Single(redis::Client::open(connection_info(
             uri, options, protocol,

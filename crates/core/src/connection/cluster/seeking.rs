@@ -99,7 +99,10 @@ impl Seeking {
         self.cluster.map().note(&redirect);
         let pause = match redirect {
             // It has ended there with the slot.
-            Redirect::Moved { .. } if self.subscription.ends() => return Outcome::Done,
+            Redirect::Moved { .. } if self.subscription.ends() => {
+                self.give_up_if_held();
+                return Outcome::Done;
+            }
             Redirect::Moved { .. } => tries.pause(Next::Elsewhere),
             // A slot that is on its way has its channels at the node that it leaves.
             Redirect::Ask { .. } | Redirect::TryAgain | Redirect::Down => tries.pause(Next::Again),
@@ -107,6 +110,17 @@ impl Seeking {
         match (pause, value.extract_error()) {
             (Some(pause), Err(reason)) => Outcome::Again(pause, reason.into()),
             (_, answer) => answer.map(drop).map_err(Error::from).into(),
+        }
+    }
+
+    /// A replica of Redis 8 says that another node has the slot, and ends nothing.
+    fn give_up_if_held(&self) {
+        let Some((subscribers, socket)) = self.cluster.subscribers().ok().zip(self.socket) else {
+            return;
+        };
+        let channel = &self.subscription.channel;
+        if subscribers.with_socket(socket, |shard| shard.has(channel)) == Some(true) {
+            subscribers.give_up(socket);
         }
     }
 

@@ -37,6 +37,10 @@ impl Held {
         self.channels.is_empty() && self.unanswered == 0
     }
 
+    pub(super) fn has(&self, channel: &Channel) -> bool {
+        self.channels.contains(channel)
+    }
+
     pub(super) fn is_restoring(&self) -> bool {
         self.unanswered > 0
     }

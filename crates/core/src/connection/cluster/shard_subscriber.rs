@@ -13,7 +13,7 @@ use super::super::{PushSink, SocketId};
 use super::ClusterMap;
 use super::shard_sink::{Held, ShardSink};
 use crate::cluster::NodeAddress;
-use crate::{ClientContext, ErrorKind};
+use crate::{Channel, ClientContext, ErrorKind};
 
 /// It is connected from the beginning, and begins with what is wanted of it then.
 pub(super) struct ShardSubscriber {
@@ -75,6 +75,11 @@ impl ShardSubscriber {
     /// Whether the next thing that it does is to subscribe to whatever belongs there.
     pub(super) fn will_restore(&self) -> bool {
         !self.wire.outbox().is_up() || self.held.lock().is_restoring()
+    }
+
+    /// Whether `channel` comes by it.
+    pub(super) fn has(&self, channel: &Channel) -> bool {
+        self.held.lock().has(channel)
     }
 
     /// Whether nothing comes by it, and nothing is on its way.

@@ -24,6 +24,7 @@ use crate::connection::{Membership, SentinelSet, SentinelUse};
 use crate::event::EventHub;
 use crate::namespace::Guard;
 use crate::statistics::Statistics;
+use crate::underlying::Kept;
 use crate::{
     Channel, ChannelKind, ClientEvent, ClientId, ClientOptions, ClientResources, ClientState,
     ClientType, Error, ErrorKind, EventStream, LimitName, Protocol, RedisUri, Result, ScriptHandle,
@@ -50,7 +51,7 @@ pub struct ClientContext {
     uri: RedisUri,
     options: ClientOptions,
     resources: ClientResources,
-    underlying: UnderlyingClient,
+    underlying: Kept,
     /// `None` if the script may send whatever it likes.
     guard: Option<Box<Guard>>,
     state: Mutex<State>,
@@ -143,7 +144,7 @@ impl ClientContext {
             script: script.clone(),
             client_id,
             client_type,
-            underlying,
+            underlying: Kept::new(underlying),
             guard,
             uri,
             options,
@@ -236,8 +237,8 @@ impl ClientContext {
 
     /// The client of the `redis` crate for the same server.
     #[must_use]
-    pub fn underlying(&self) -> &UnderlyingClient {
-        &self.underlying
+    pub fn underlying(&self) -> UnderlyingClient {
+        self.underlying.client()
     }
 
     /// `channel`, which the script names, as the server knows it: behind the script's key prefix, if it has one.

@@ -67,7 +67,7 @@ pub trait ScriptRedisClient: fmt::Debug + Send + Sync {
     /// Connections that are opened through it belong to whoever opens them: nothing closes them
     /// with the script.
     fn redis_client(&self) -> UnderlyingClient {
-        self.context().underlying().clone()
+        self.context().underlying()
     }
 
     /// What the client is doing.

@@ -64,6 +64,29 @@ impl UnderlyingClient {
     }
 }
 
+/// One that is kept. There is room in it for that of one server, as most are, and not for that of a cluster, which is
+/// larger.
+pub(crate) enum Kept {
+    Single(redis::Client),
+    Other(Box<UnderlyingClient>),
+}
+
+impl Kept {
+    pub(crate) fn new(client: UnderlyingClient) -> Self {
+        match client {
+            UnderlyingClient::Single(client) => Self::Single(client),
+            other => Self::Other(Box::new(other)),
+        }
+    }
+
+    pub(crate) fn client(&self) -> UnderlyingClient {
+        match self {
+            Self::Single(client) => UnderlyingClient::Single(client.clone()),
+            Self::Other(client) => UnderlyingClient::clone(client),
+        }
+    }
+}
+
 impl fmt::Debug for UnderlyingClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -28,6 +28,7 @@ mod cluster_parts;
 mod cluster_pubsub;
 mod cluster_pubsub_moves;
 mod cluster_resharding;
+mod cluster_retirements;
 mod cluster_routing;
 mod cluster_scans;
 mod cluster_scripts;

@@ -25,6 +25,7 @@ mod progress;
 mod push_sink;
 mod reply;
 mod request;
+mod retirement;
 mod scheme_hint;
 mod sentinel;
 mod shared_driver;

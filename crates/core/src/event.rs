@@ -20,6 +20,16 @@ pub enum ClientEvent {
     /// The connection is made and answers.
     Connected,
     /// The connection was lost, or the first one of a client with the option `lazy_connect` could not be made.
+    ///
+    /// A client of a cluster has connections to several nodes. This is told of the first that is lost, and
+    /// [`Connected`](Self::Connected) when none is missing any more: each is there again, or the cluster has its slots
+    /// elsewhere. Losses in between change the cause in the client's state, and are no events.
+    ///
+    /// It is no loss, and no event, if the client leaves a node itself because that has no slots for it any more: a replica
+    /// took over, or the slots were moved. Calls go on elsewhere; one that was sent there and not answered within a second
+    /// fails with [`Disconnected`](crate::ErrorKind::Disconnected) and names the reason, and messages of shard channels that
+    /// were missed are told as [`Gaps`](Self::Gaps). Plain channels and patterns come by one connection to any node; that it
+    /// goes to another one is told as every loss.
     Disconnected {
         /// What ended it.
         cause: Error,

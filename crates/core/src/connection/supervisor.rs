@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use redis::ProtocolVersion;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::PushSink;
@@ -19,6 +18,7 @@ use super::login::renew;
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
+use super::retirement::Retirement;
 use super::sentinel::{Following, Moved, Switches};
 use super::socket_target::SocketTarget;
 use super::wire::Wire;
@@ -34,7 +34,7 @@ pub(super) struct Supervisor {
     /// Takes the pushes, if the socket is one that subscribes.
     pub(super) sink: Option<Arc<dyn PushSink>>,
     /// Ends it before its client, if anything does.
-    pub(super) retired: Option<CancellationToken>,
+    pub(super) retired: Option<Retirement>,
 }
 
 impl Supervisor {
@@ -132,7 +132,9 @@ impl Supervisor {
             }
             if let Some(retired) = self.retired.as_ref().filter(|_| served.outbox.has_ended()) {
                 // Nobody needs another one.
-                return retired.cancel();
+                let log = || tracing::debug!(cause = %lost.cause, "a connection is not made again");
+                self.context.span().in_scope(log);
+                return retired.begin("it is not needed");
             }
             let lost = lost.cause;
             let outage = Outage::begin(self, &lost);
@@ -158,7 +160,7 @@ impl Supervisor {
     async fn unless_retired<T>(&self, connecting: impl Future<Output = T>) -> Option<T> {
         let connecting = connecting.instrument(self.context.span().clone());
         match &self.retired {
-            Some(retired) => retired.run_until_cancelled(connecting).await,
+            Some(retired) => retired.unless_begun(connecting).await,
             None => Some(connecting.await),
         }
     }
@@ -174,7 +176,7 @@ impl Supervisor {
     /// Whether nobody needs the connection any more.
     fn is_retired(&self) -> bool {
         let retired = self.retired.as_ref();
-        retired.is_some_and(CancellationToken::is_cancelled)
+        retired.is_some_and(Retirement::has_begun)
     }
 
     fn suspend(&self, served: Served, cause: Error) {
@@ -184,15 +186,14 @@ impl Supervisor {
 
     fn driver(&self, mut greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
         if let (Some(retired), SocketTarget::Node { address, .. }) = (&self.retired, &self.target) {
-            let retired = retired.clone().cancelled_owned();
-            let reason = async move {
-                retired.await;
+            let reason = retired.clone().reason();
+            let moved = async move {
                 Moved {
-                    reason: "nobody needs it any more".to_owned(),
+                    reason: reason.await,
                     since: Instant::now(),
                 }
             };
-            greeted.following = Some(Box::new(Following::until(address.into(), reason)));
+            greeted.following = Some(Box::new(Following::until(address.into(), moved)));
         }
         let pushes = Pushes::of(greeted.protocol, self.sink.is_some());
         Driver::new(

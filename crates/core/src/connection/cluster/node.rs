@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use super::super::retirement::Retirement;
 use super::super::socket_target::SocketTarget;
 use super::super::supervisor::Supervisor;
 use super::super::wire::Wire;
@@ -29,7 +29,7 @@ pub(super) fn time_to_answer(context: &ClientContext) -> Duration {
 pub(super) struct Node {
     address: NodeAddress,
     wire: Arc<Wire>,
-    retired: CancellationToken,
+    retired: Retirement,
     /// No request is left here any more.
     is_leaving: AtomicBool,
 }
@@ -40,7 +40,7 @@ impl Node {
         map: &Arc<ClusterMap>,
         address: &NodeAddress,
     ) -> Arc<Self> {
-        let retired = CancellationToken::new();
+        let retired = Retirement::default();
         let supervisor = Supervisor {
             context: Arc::clone(context),
             target: SocketTarget::node(address, map),
@@ -69,16 +69,15 @@ impl Node {
         self.is_leaving.load(Ordering::Acquire)
     }
 
-    /// Takes nothing any more. What was not sent fails, for its callers to go elsewhere; what was sent is answered soon, or
-    /// nobody knows what became of it.
-    pub(super) fn leave(self: &Arc<Self>, context: &Arc<ClientContext>) {
+    /// Takes nothing any more, for `reason`. What was not sent fails, for its callers to go elsewhere; what was sent is
+    /// answered soon, or nobody knows what became of it.
+    pub(super) fn leave(self: &Arc<Self>, context: &Arc<ClientContext>, reason: String) {
         self.is_leaving.store(true, Ordering::Release);
-        let message = format!("{} has no part in the cluster any more", self.address);
         let outbox = self.wire.outbox();
         let is_up = outbox.is_up();
-        outbox.end(&context.error(ErrorKind::Disconnected, message));
+        outbox.end(&context.error(ErrorKind::Disconnected, &*reason));
         if !is_up || !outbox.is_in_use() {
-            self.retired.cancel();
+            self.retired.begin(reason);
             return;
         }
         let (node, until) = (Arc::clone(self), time_to_answer(context));
@@ -87,7 +86,7 @@ impl Node {
             while node.wire.outbox().is_in_use() && began.elapsed() < until {
                 tokio::time::sleep(GLANCE).await;
             }
-            node.retired.cancel();
+            node.retired.begin(reason);
         }));
     }
 }

@@ -133,7 +133,8 @@ impl Nodes {
         });
         // Not under the lock: it wakes callers.
         for node in leaving {
-            node.leave(&self.context);
+            let reason = part.lost_by(node.address());
+            node.leave(&self.context, reason);
         }
     }
 }

@@ -34,6 +34,14 @@ impl Part {
         }
     }
 
+    /// Why the node at `address`, which has not this part any more, is left.
+    pub(super) fn lost_by(self, address: &NodeAddress) -> String {
+        match self {
+            Self::Master => format!("{address} is no master of the cluster any more"),
+            Self::MasterOrReplica => format!("{address} has no part in the cluster any more"),
+        }
+    }
+
     /// Completes, with the reason to leave it, when the node at `address` has lost this part and not got it back for as
     /// long as `patience`. One that never had it does not lose it: a node of the URI may have another name among the others,
     /// and one that is about to get its first slot has none.
@@ -53,14 +61,7 @@ impl Part {
                     let back = changes.wait_for(|topology| self.is_had_by(&address, topology));
                     let is_back = timeout(patience, back).await.is_ok_and(|back| back.is_ok());
                     if !is_back {
-                        let reason = match self {
-                            Self::Master => {
-                                format!("{address} is no master of the cluster any more")
-                            }
-                            Self::MasterOrReplica => {
-                                format!("{address} has no part in the cluster any more")
-                            }
-                        };
+                        let reason = self.lost_by(&address);
                         return Moved { reason, since };
                     }
                     continue;

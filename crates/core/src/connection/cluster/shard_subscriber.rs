@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
+use super::super::retirement::Retirement;
 use super::super::socket_target::SocketTarget;
 use super::super::supervisor::Supervisor;
 use super::super::wire::Wire;
@@ -21,7 +21,7 @@ pub(super) struct ShardSubscriber {
     address: NodeAddress,
     wire: Arc<Wire>,
     held: Arc<Mutex<Held>>,
-    retired: CancellationToken,
+    retired: Retirement,
 }
 
 impl ShardSubscriber {
@@ -43,7 +43,7 @@ impl ShardSubscriber {
             held: Arc::clone(&held),
             stirred: Arc::clone(stirred),
         };
-        let retired = CancellationToken::new();
+        let retired = Retirement::default();
         let supervisor = Supervisor {
             context: Arc::clone(context),
             target: SocketTarget::node(address, map),
@@ -87,11 +87,11 @@ impl ShardSubscriber {
         self.held.lock().is_empty() && !self.wire.outbox().is_in_use()
     }
 
-    /// Ends it. Whatever it is subscribed to is lost.
-    pub(super) fn retire(&self, context: &ClientContext) {
-        let message = format!("nothing is to come from {} any more", self.address);
+    /// Ends it, for `reason`. Whatever it is subscribed to is lost.
+    pub(super) fn retire(&self, context: &ClientContext, reason: &str) {
+        let message = format!("{}: {reason}", self.address);
         let cause = context.error(ErrorKind::Disconnected, message);
         self.wire.outbox().end(&cause);
-        self.retired.cancel();
+        self.retired.begin(reason);
     }
 }

@@ -131,7 +131,10 @@ impl Subscribers {
         };
         self.map.doubt();
         for shard in given_up {
-            shard.retire(&self.context);
+            shard.retire(
+                &self.context,
+                "it did not confirm the end of a channel that another node has",
+            );
         }
     }
 
@@ -259,7 +262,7 @@ impl Subscribers {
         // Not under the lock: it wakes callers.
         for shard in closed {
             idle.remove(&shard.id());
-            shard.retire(&self.context);
+            shard.retire(&self.context, "no channel comes by it any more");
         }
         // Of those that were given up nobody speaks any more.
         let shards = self.shards.lock();

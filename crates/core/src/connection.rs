@@ -13,6 +13,7 @@ mod dialogue;
 mod driver;
 mod endpoint;
 mod exclusive;
+mod following;
 mod handshake;
 mod heartbeat;
 mod in_cluster;

@@ -66,6 +66,10 @@ impl UnderlyingClient {
 
 /// One that is kept. There is room in it for that of one server, as most are, and not for that of a cluster, which is
 /// larger.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is in every client, and the large one is what most have"
+)]
 pub(crate) enum Kept {
     Single(redis::Client),
     Other(Box<UnderlyingClient>),

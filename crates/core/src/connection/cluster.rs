@@ -25,7 +25,7 @@ use redis::ProtocolVersion;
 use super::PushSink;
 use super::endpoint::Endpoint;
 use super::exclusive::ExclusiveConnection;
-use super::sentinel::{Following, Moved};
+use super::following::{Following, Moved};
 use super::socket_target::SocketTarget;
 use super::wire::Wire;
 use crate::cluster::NodeAddress;

@@ -1,7 +1,7 @@
 //! Sentinels: who the master is at this moment, and when that changes.
 
 mod answer;
-mod following;
+mod found_master;
 mod lookup;
 mod registry;
 mod role;
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::Endpoint;
 use crate::{ClientOptions, ClientResources, RedisUri};
 
-pub(super) use following::{Following, FoundMaster, Moved};
+pub(super) use found_master::FoundMaster;
 pub(crate) use registry::{SentinelSets, SentinelUse};
 pub(super) use role::Role;
 pub(super) use round::share;

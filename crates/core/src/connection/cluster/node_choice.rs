@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::endpoint::Endpoint;
-use super::super::sentinel::Following;
+use super::super::following::Following;
 use super::ClusterMap;
 use super::part::Part;
 use crate::cluster::NodeAddress;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::super::sentinel::Moved;
+use super::super::following::Moved;
 use super::ClusterMap;
 use crate::cluster::{NodeAddress, Topology};
 use crate::{ClientOptions, ReadFrom};

@@ -10,7 +10,7 @@ use super::super::endpoint::Endpoint;
 use super::super::login::ask;
 use super::super::progress::Progress;
 use super::answer::{Address, address};
-use super::following::FoundMaster;
+use super::found_master::FoundMaster;
 use super::round::{nobody_knows, order, share};
 use super::{SentinelSet, Switches};
 use crate::resp::Decoder;

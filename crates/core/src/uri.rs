@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use builder::RedisUriBuilder;
 pub use host::RedisNode;
+pub(crate) use host::write_address;
 pub use into_redis_uri::IntoRedisUri;
 pub use topology::RedisTopology;
 pub use verify_peer::VerifyPeer;

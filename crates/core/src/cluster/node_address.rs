@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::uri::write_address;
+
 /// The host and port of a node, as the cluster names it. Cheap to clone.
 ///
 /// [`Display`](fmt::Display) writes `host:port`, an IPv6 address in brackets.
@@ -59,11 +61,7 @@ impl NodeAddress {
 
 impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        write_address(f, &self.host, self.port)
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::NodeAddress;
+use crate::uri::write_address;
 use crate::{Error, ErrorKind, RedisTopology, RedisUri, Result};
 
 /// What one socket is opened to. Which one that is was decided before: by the URI, or by whoever knows where the
@@ -54,15 +55,10 @@ impl From<&NodeAddress> for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port } => write_address(f, host, *port),
             Self::Master { name, host, port } => {
-                let (open, close) = if host.contains(':') {
-                    ("[", "]")
-                } else {
-                    ("", "")
-                };
-                write!(f, "{open}{host}{close}:{port} (master {name})")
+                write_address(f, host, *port)?;
+                write!(f, " (master {name})")
             }
             Self::Unix(path) => path.display().fmt(f),
         }

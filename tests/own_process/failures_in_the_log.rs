@@ -1,15 +1,11 @@
 //! A failure of a callback that nobody takes is a line of the log. Here, because the log of a process is one: a
 //! thread that takes it for itself may be passed over while other tests write.
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
-
 use redis_manager::ScriptFailure;
 use redis_manager::prelude::*;
 use redis_manager_support::TestServer;
-use tracing::field::{Field, Visit};
-use tracing::span;
 
+use crate::lines::Lines;
 use crate::{alone, eventually};
 
 fn misbehave(message: &Message) -> ListenerResult {
@@ -18,40 +14,6 @@ fn misbehave(message: &Message) -> ListenerResult {
         // A panic that prints nothing.
         _ => std::panic::resume_unwind(Box::new("deliberate panic")),
     }
-}
-
-/// Keeps the warnings and errors as text.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Line(String);
-        impl Visit for Line {
-            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                self.0.push_str(&format!("{}={value:?};", field.name()));
-            }
-        }
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
 }
 
 #[test]
@@ -71,7 +33,7 @@ fn without_a_sink_or_with_one_that_panics_a_failure_is_a_line_of_the_log() {
             eventually("the call fails", || {
                 let polled = futures_util::FutureExt::now_or_never(&mut local);
                 assert!(polled.is_none());
-                lines.0.lock().unwrap().len() == count
+                lines.all().len() == count
             });
         };
         client.publish("log", "error").unwrap();
@@ -83,7 +45,7 @@ fn without_a_sink_or_with_one_that_panics_a_failure_is_a_line_of_the_log() {
         client.publish("log", "error").unwrap();
         expect_lines(4);
     });
-    let lines = lines.0.lock().unwrap().clone();
+    let lines = lines.all();
     let line = |cause: &str| {
         format!(
             "message=a callback failed;script={script};client={client_id};listener={id};\

@@ -8,15 +8,15 @@
 )]
 
 mod failures_in_the_log;
+mod lines;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Instant;
 
+use lines::Lines;
 use redis_manager::prelude::*;
 use redis_manager::{ClientResources, CloseOutcome};
 use redis_manager_support::TestServer;
-use tracing::span;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -162,46 +162,17 @@ fn shared_resources_keep_their_threads_until_the_last_handle_is_gone() {
     eventually("no thread is left", || threads().is_empty());
 }
 
-/// Counts the warnings about blocking calls inside tasks.
-struct Warnings(Arc<AtomicUsize>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Text(String);
-        impl tracing::field::Visit for Text {
-            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0.push_str(&format!("{value:?}"));
-            }
-        }
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        if text.0.contains("inside a tokio task") {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[test]
 fn a_blocking_call_inside_a_task_works_and_warns_once() {
     let _alone = alone();
-    let warnings = Arc::new(AtomicUsize::new(0));
-    tracing::subscriber::set_global_default(Warnings(Arc::clone(&warnings))).unwrap();
+    let lines = Lines::default();
+    tracing::subscriber::set_global_default(lines.clone()).unwrap();
+    let warnings = || {
+        let lines = lines.all().into_iter();
+        lines
+            .filter(|line| line.contains("inside a tokio task"))
+            .count()
+    };
     let manager = RedisManager::new().unwrap();
     let script = manager.load_script("warns").unwrap();
     let client: RedisCommandClient = manager.open(&script, TestServer::shared().url()).unwrap();
@@ -231,7 +202,7 @@ fn a_blocking_call_inside_a_task_works_and_warns_once() {
         pubsub.publish(channel, "go").unwrap();
         done.recv_timeout(PATIENCE).unwrap();
     }
-    assert_eq!(warnings.load(Ordering::SeqCst), 0);
+    assert_eq!(warnings(), 0);
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -242,6 +213,6 @@ fn a_blocking_call_inside_a_task_works_and_warns_once() {
         let task = runtime.spawn(async move { commands.get::<_, i64>("warns").unwrap() });
         assert_eq!(runtime.block_on(task).unwrap(), 2);
     }
-    assert_eq!(warnings.load(Ordering::SeqCst), 1);
+    assert_eq!(warnings(), 1);
     manager.shutdown().unwrap();
 }

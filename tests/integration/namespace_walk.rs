@@ -34,7 +34,10 @@ impl Recorder {
         std::thread::spawn(move || {
             for socket in listener.incoming() {
                 let (kept, commands) = (Arc::clone(&kept), Arc::clone(&commands));
-                std::thread::spawn(move || serve(socket.unwrap(), &kept, &commands));
+                let keep = move |line| kept.lock().unwrap().push(line);
+                std::thread::spawn(move || {
+                    serve(socket.unwrap(), keep, &[(&["COMMAND"], &commands)]);
+                });
             }
         });
         Self { address, asked }
@@ -46,20 +49,25 @@ impl Recorder {
     }
 }
 
-fn serve(mut socket: TcpStream, asked: &Mutex<Vec<Line>>, commands: &[u8]) {
+/// Keeps each request that comes by `socket`, and answers it as `told` says, or that it was done.
+pub(crate) fn serve(mut socket: TcpStream, keep: impl Fn(Line), told: &[(&[&str], &[u8])]) {
+    // Two small replies are not to wait for each other.
+    socket.set_nodelay(true).unwrap();
     let mut decoder = Decoder::new(DecoderLimits::default());
     let mut bytes = [0; 16 * 1024];
     while let Ok(length @ 1..) = socket.read(&mut bytes) {
         decoder.feed(&bytes[..length]);
         while let Some(request) = decoder.next_value().unwrap() {
             let line: Line = from_redis_value(request).unwrap();
-            let reply = match line[0].as_slice() {
-                b"HELLO" => b"-ERR unknown command 'HELLO'\r\n",
-                b"COMMAND" if line.len() == 1 => commands,
-                b"PING" if line.len() == 1 => b"+PONG\r\n",
-                _ => b"+OK\r\n".as_slice(),
+            let is_it = |request: &[&str]| request.iter().map(|word| word.as_bytes()).eq(&line);
+            let found = told.iter().find(|(request, _)| is_it(request));
+            let reply = match (found, line[0].as_slice()) {
+                (Some((_, reply)), _) => reply,
+                (None, b"HELLO") => b"-ERR unknown command 'HELLO'\r\n".as_slice(),
+                (None, b"PING") if line.len() == 1 => b"+PONG\r\n",
+                (None, _) => b"+OK\r\n",
             };
-            asked.lock().unwrap().push(line);
+            keep(line);
             if socket.write_all(reply).is_err() {
                 return;
             }

@@ -1,17 +1,15 @@
 //! Every command of the server in a cluster: it comes to the node of its keys.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use redis_manager::ErrorKind;
 use redis_manager::prelude::*;
-use redis_manager::redis::{Value, from_redis_value};
-use redis_manager_core::resp::{Decoder, DecoderLimits};
+use redis_manager::redis::Value;
 use redis_manager_support::{Reply, TestServer};
 
-use crate::namespace_walk::{Line, calls, command, names, raw_reply};
+use crate::namespace_walk::{Line, calls, command, names, raw_reply, serve};
 
 const NODES: usize = 16;
 
@@ -37,7 +35,11 @@ impl Recorders {
                 for socket in listener.incoming() {
                     let (kept, commands, slots) = (kept.clone(), commands.clone(), slots.clone());
                     let keep = move |line| kept.lock().unwrap().push((node, line));
-                    std::thread::spawn(move || serve(socket.unwrap(), keep, &commands, &slots));
+                    std::thread::spawn(move || {
+                        let told: [(&[&str], &[u8]); 2] =
+                            [(&["COMMAND"], &commands), (&["CLUSTER", "SLOTS"], &slots)];
+                        serve(socket.unwrap(), keep, &told);
+                    });
                 }
             });
         }
@@ -64,31 +66,6 @@ fn cluster_slots(ports: &[u16]) -> Vec<u8> {
     });
     let entries: String = entries.collect();
     format!("*{NODES}\r\n{entries}").into_bytes()
-}
-
-fn serve(mut socket: TcpStream, keep: impl Fn(Line), commands: &[u8], slots: &[u8]) {
-    // Two small replies are not to wait for each other.
-    socket.set_nodelay(true).unwrap();
-    let mut decoder = Decoder::new(DecoderLimits::default());
-    let mut bytes = [0; 16 * 1024];
-    while let Ok(length @ 1..) = socket.read(&mut bytes) {
-        decoder.feed(&bytes[..length]);
-        while let Some(request) = decoder.next_value().unwrap() {
-            let line: Line = from_redis_value(request).unwrap();
-            let words: Vec<&[u8]> = line.iter().map(Vec::as_slice).collect();
-            let reply = match words[..] {
-                [b"HELLO", ..] => b"-ERR unknown command 'HELLO'\r\n".as_slice(),
-                [b"COMMAND"] => commands,
-                [b"CLUSTER", b"SLOTS"] => slots,
-                [b"PING"] => b"+PONG\r\n",
-                _ => b"+OK\r\n",
-            };
-            keep(line);
-            if socket.write_all(reply).is_err() {
-                return;
-            }
-        }
-    }
 }
 
 /// The node that has the slot of `key`, by the cluster's specification.

@@ -2,10 +2,17 @@
 
 use redis_manager::prelude::*;
 use redis_manager::{ClientOptionsBuilder, OpenRedisClient};
-use redis_manager_support::{ClientInfo, TestCluster, TestServer};
+use redis_manager_support::{ClientInfo, TestCluster, TestClusterBuilder, TestServer};
 
 use crate::fixture::{Host, eventually, unique};
 use crate::reconnect::{open, options};
+
+/// For tests that need shard channels: `None`, before any node is started, where the server has none.
+#[track_caller]
+pub(crate) fn start_with_shard_channels(builder: TestClusterBuilder) -> Option<TestCluster> {
+    let is_tried = TestServer::shared().is_tried_with("SSUBSCRIBE");
+    is_tried.then(|| builder.start_or_panic())
+}
 
 /// A client whose connections carry the name of `host`.
 #[track_caller]

@@ -3,7 +3,7 @@
 use redis_manager::prelude::*;
 use redis_manager_support::TestCluster;
 
-use crate::cluster_fixture::{named, open_in, open_subscriber, sockets};
+use crate::cluster_fixture::{named, open_in, open_subscriber, sockets, start_with_shard_channels};
 use crate::cluster_listening::{Account, listened_at, listened_at_one, name_of};
 use crate::fixture::{Host, PROTOCOLS, eventually, unique};
 use crate::listening::{expect_silenced, hearing, next_text};
@@ -18,10 +18,9 @@ fn shards() -> Vec<Channel> {
 
 #[test]
 fn listeners_of_each_kind_hear_what_anybody_publishes_and_end_where_they_are() {
-    let cluster = TestCluster::start();
-    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+    let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
         return;
-    }
+    };
     for protocol in PROTOCOLS {
         let host = Host::new();
         let client = open_subscriber(&host, &cluster, protocol);
@@ -63,10 +62,9 @@ fn listeners_of_each_kind_hear_what_anybody_publishes_and_end_where_they_are() {
 
 #[test]
 fn a_socket_that_no_shard_channel_comes_by_is_closed_and_made_anew_when_one_does() {
-    let cluster = TestCluster::start();
-    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+    let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
         return;
-    }
+    };
     for protocol in PROTOCOLS {
         let host = Host::new();
         let client = open_subscriber(&host, &cluster, protocol);
@@ -93,10 +91,9 @@ fn a_socket_that_no_shard_channel_comes_by_is_closed_and_made_anew_when_one_does
 
 #[test]
 fn an_unloaded_script_leaves_no_socket_on_any_node() {
-    let cluster = TestCluster::start();
-    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+    let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
         return;
-    }
+    };
     for protocol in PROTOCOLS {
         let host = Host::new();
         let at_rest = host.manager.resources().alive_tasks();
@@ -117,10 +114,9 @@ fn an_unloaded_script_leaves_no_socket_on_any_node() {
 
 #[test]
 fn clients_that_share_are_subscribed_once_and_each_hears_for_itself() {
-    let cluster = TestCluster::start();
-    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+    let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
         return;
-    }
+    };
     for protocol in PROTOCOLS {
         let host = Host::new();
         let clients: Vec<(ScriptHandle, RedisPubSubClient)> = (0..3)
@@ -153,10 +149,9 @@ fn clients_that_share_are_subscribed_once_and_each_hears_for_itself() {
 
 #[test]
 fn a_client_that_connects_late_listens_when_it_does() {
-    let cluster = TestCluster::start();
-    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+    let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
         return;
-    }
+    };
     for protocol in PROTOCOLS {
         let host = Host::new();
         let late = options(protocol).lazy_connect(true);

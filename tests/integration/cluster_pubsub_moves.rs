@@ -7,7 +7,9 @@ use redis_manager::prelude::*;
 use redis_manager::{Gap, Protocol};
 use redis_manager_support::{TestCluster, TestServer};
 
-use crate::cluster_fixture::{expect_unloaded, open_in, open_subscriber};
+use crate::cluster_fixture::{
+    expect_unloaded, open_in, open_subscriber, start_with_shard_channels,
+};
 use crate::cluster_listening::{
     Account, listened_at, listened_at_one, name_of, told_to_a_listener,
 };
@@ -56,10 +58,10 @@ fn plain_channels_come_by_another_node_when_theirs_is_killed() {
 #[test]
 fn shard_channels_follow_their_slot_to_the_replica_when_its_master_is_killed() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let client = open_subscriber(&host, &cluster, protocol);
         let channels = ["{a}1", "{a}2", "{b}1"].map(Channel::shard);
         let mut accounts = channels.each_ref().map(|it| Account::open(&client, it));
@@ -88,10 +90,10 @@ fn shard_channels_follow_their_slot_to_the_replica_when_its_master_is_killed() {
 #[test]
 fn a_shard_channel_follows_its_slot_when_it_is_migrated() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let client = open_subscriber(&host, &cluster, protocol);
         let (moving, staying) = (Channel::shard("{a}"), Channel::shard("{b}"));
         let mut moved = Account::open(&client, &moving);
@@ -112,10 +114,10 @@ fn a_shard_channel_follows_its_slot_when_it_is_migrated() {
 #[test]
 fn shard_channels_follow_a_failover_that_nobody_was_lost_in() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let client = open_subscriber(&host, &cluster, protocol);
         let channel = Channel::shard("orders");
         let mut account = Account::open(&client, &channel);
@@ -143,10 +145,10 @@ fn shard_channels_follow_a_failover_that_nobody_was_lost_in() {
 #[test]
 fn nothing_is_missed_unsaid_by_a_master_that_comes_back_and_does_not_know_of_its_replica() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let client: RedisPubSubClient = open_in(&host, &cluster, options(protocol));
         let told = told_to_a_listener(&client, &Channel::shard("orders"));
         let (mut published, mut heard, mut gaps) = (Vec::new(), HashSet::new(), Vec::new());
@@ -202,11 +204,11 @@ fn nothing_is_missed_unsaid_by_a_master_that_comes_back_and_does_not_know_of_its
 
 #[test]
 fn a_node_that_is_down_is_waited_for_as_long_as_somebody_listens() {
-    let (builder, host) = (TestCluster::builder(), Host::new());
-    let cluster = builder.node_timeout(2 * PATIENCE).start_or_panic();
-    if !cluster.any().is_tried_with("SSUBSCRIBE") {
+    let builder = TestCluster::builder().node_timeout(2 * PATIENCE);
+    let Some(cluster) = start_with_shard_channels(builder) else {
         return;
-    }
+    };
+    let host = Host::new();
     let client = open_subscriber(&host, &cluster, Protocol::Auto);
     let channel = Channel::shard("orders");
     let mut account = Account::open(&client, &channel);
@@ -220,10 +222,10 @@ fn a_node_that_is_down_is_waited_for_as_long_as_somebody_listens() {
 #[test]
 fn what_comes_by_a_node_that_falls_silent_comes_by_another() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let options = options(protocol).heartbeat(Duration::from_millis(200));
         let client: RedisPubSubClient = open_in(&host, &cluster, options);
         let (shard, plain) = (Channel::shard("orders"), Channel::new("news"));
@@ -254,10 +256,10 @@ fn what_comes_by_a_node_that_falls_silent_comes_by_another() {
 #[test]
 fn what_is_missed_while_a_master_does_not_know_that_it_is_replaced_lies_within_the_gap() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let client: RedisPubSubClient = open_in(&host, &cluster, options(protocol));
         let channel = Channel::shard("orders");
         let told = told_to_a_listener(&client, &channel);
@@ -290,10 +292,10 @@ fn what_is_missed_while_a_master_does_not_know_that_it_is_replaced_lies_within_t
 #[test]
 fn what_comes_by_a_node_that_is_cast_out_comes_by_another() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let client = open_subscriber(&host, &cluster, protocol);
         let plain = Channel::new("news");
         let mut accounts = vec![Account::open(&client, &plain)];
@@ -331,10 +333,10 @@ fn what_comes_by_a_node_that_is_cast_out_comes_by_another() {
 #[test]
 fn a_listener_is_registered_where_the_slot_has_gone() {
     for protocol in PROTOCOLS {
-        let (cluster, host) = (TestCluster::start(), Host::new());
-        if !cluster.any().is_tried_with("SSUBSCRIBE") {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
             return;
-        }
+        };
+        let host = Host::new();
         let client = open_subscriber(&host, &cluster, protocol);
         let channel = Channel::shard("orders");
         let to = migrate(&cluster, &channel);

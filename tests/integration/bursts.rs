@@ -3,11 +3,11 @@
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use redis_manager::Overflow;
 use redis_manager::prelude::*;
-use redis_manager::{ClientResources, Overflow};
 use redis_manager_support::TestServer;
 
-use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique};
+use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique, with_one_callback_thread};
 use crate::listening::{expect_silenced, hearing, hearing_async, next_text, publish_from_outside};
 
 /// Publishes the numbers from 1 to `count`, which the server sends without anything in between.
@@ -109,11 +109,7 @@ fn who_unregisters_itself_among_messages_that_came_at_once_hears_no_other() {
 #[test]
 fn listeners_have_turns_of_64_messages_however_many_came_at_once() {
     for protocol in PROTOCOLS {
-        let resources = ClientResources::builder()
-            .callback_threads(1)
-            .build()
-            .unwrap();
-        let manager = RedisManager::with_resources(resources);
+        let manager = with_one_callback_thread();
         let script = manager.load_script("turns").unwrap();
         let options = ClientOptions::builder().protocol(protocol).build().unwrap();
         let url = TestServer::shared().url();

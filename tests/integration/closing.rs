@@ -209,11 +209,7 @@ fn futures_that_nobody_polls_any_more_keep_no_connection_of_a_closed_client() {
 fn a_closed_client_says_so_in_its_state_and_its_events_end() {
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let clients: [AnyClient; 3] = [
-            host.open::<RedisBasicClient>(protocol).into(),
-            host.open::<RedisCommandClient>(protocol).into(),
-            host.open::<RedisPubSubClient>(protocol).into(),
-        ];
+        let clients = host.open_three(protocol);
         for client in clients {
             let (mut events, mut async_events) = (client.events(), client.events());
             let waiting = thread::spawn(move || {
@@ -237,11 +233,7 @@ fn a_closed_client_says_so_in_its_state_and_its_events_end() {
 fn a_close_goes_on_when_nobody_waits_for_it_any_more() {
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let clients: [AnyClient; 3] = [
-            host.open::<RedisBasicClient>(protocol).into(),
-            host.open::<RedisCommandClient>(protocol).into(),
-            host.open::<RedisPubSubClient>(protocol).into(),
-        ];
+        let clients = host.open_three(protocol);
         for client in &clients {
             let mut events = client.events();
             let mut closing = client.close_async();

@@ -18,11 +18,7 @@ use crate::listening::{expect_silenced, publish_from_outside};
 fn of_many_closes_at_the_same_time_one_closes_and_all_return_when_it_is_done() {
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let clients: [AnyClient; 3] = [
-            host.open::<RedisBasicClient>(protocol).into(),
-            host.open::<RedisCommandClient>(protocol).into(),
-            host.open::<RedisPubSubClient>(protocol).into(),
-        ];
+        let clients = host.open_three(protocol);
         for client in clients {
             let start = Barrier::new(8);
             let outcomes = thread::scope(|scope| {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis_manager::prelude::*;
-use redis_manager::{OpenRedisClient, Protocol};
+use redis_manager::{ClientResources, OpenRedisClient, Protocol};
 use redis_manager_support::{ClientInfo, TestServer};
 
 /// Bounds a wait that is expected to end at once; it is there to catch a hang.
@@ -27,6 +27,12 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A manager whose synchronous callbacks run one at a time.
+pub(crate) fn with_one_callback_thread() -> RedisManager {
+    let resources = ClientResources::builder().callback_threads(1);
+    RedisManager::with_resources(resources.build().unwrap())
 }
 
 /// A manager with one script, whose connections to the shared server carry a name of their own.
@@ -59,6 +65,15 @@ impl Host {
         C: OpenRedisClient + Into<AnyClient>,
     {
         self.open_with(ClientOptions::builder().protocol(protocol).build().unwrap())
+    }
+
+    /// One client of each kind.
+    pub(crate) fn open_three(&self, protocol: Protocol) -> [AnyClient; 3] {
+        [
+            self.open::<RedisBasicClient>(protocol).into(),
+            self.open::<RedisCommandClient>(protocol).into(),
+            self.open::<RedisPubSubClient>(protocol).into(),
+        ]
     }
 
     pub(crate) fn open_with<C>(&self, options: ClientOptions) -> C

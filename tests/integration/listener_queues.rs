@@ -4,10 +4,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
 use redis_manager::prelude::*;
-use redis_manager::{ClientResources, Overflow, Protocol};
+use redis_manager::{Overflow, Protocol};
 use redis_manager_support::TestServer;
 
-use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique};
+use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually, unique, with_one_callback_thread};
 use crate::listening::{
     expect_silenced, hearing, hearing_async, next, next_text, subscribers, until_released,
 };
@@ -177,11 +177,7 @@ fn one_listener_that_drops_costs_another_of_the_same_channel_nothing() {
 #[test]
 fn with_one_callback_thread_a_blocked_listener_delays_others_and_nothing_else() {
     for protocol in PROTOCOLS {
-        let resources = ClientResources::builder()
-            .callback_threads(1)
-            .build()
-            .unwrap();
-        let manager = RedisManager::with_resources(resources);
+        let manager = with_one_callback_thread();
         let script = manager.load_script("narrow").unwrap();
         let client = open(&manager, &script, protocol);
         let (channel, other) = (unique("narrow"), unique("other"));

@@ -6,15 +6,6 @@ use redis_manager::{ClientResources, CloseOutcome};
 use crate::fixture::{Host, PROTOCOLS, unique};
 use crate::listening::subscribers;
 
-/// One client of each kind.
-fn open_three(host: &Host, protocol: redis_manager::Protocol) -> [AnyClient; 3] {
-    [
-        host.open::<RedisBasicClient>(protocol).into(),
-        host.open::<RedisCommandClient>(protocol).into(),
-        host.open::<RedisPubSubClient>(protocol).into(),
-    ]
-}
-
 fn ids<'a>(clients: impl IntoIterator<Item = &'a AnyClient>) -> Vec<redis_manager::ClientId> {
     clients
         .into_iter()
@@ -46,7 +37,7 @@ fn a_loaded_script_cannot_be_loaded_again() {
 fn reloading_in_each_way_gives_a_new_generation_that_the_old_one_cannot_touch() {
     for protocol in PROTOCOLS {
         let host = Host::new();
-        let old_clients = open_three(&host, protocol);
+        let old_clients = host.open_three(protocol);
         let mut generations = vec![host.script.clone()];
         for round in 0..2 {
             let old = generations.last().unwrap().clone();
@@ -152,7 +143,7 @@ fn unloading_closes_all_of_a_script_and_nothing_of_another() {
         let (function, heard) = crate::listening::hearing();
         kept.register_listener(&channel, function).unwrap();
         let kept_connections = host.connections().len();
-        let clients = open_three(&host, protocol);
+        let clients = host.open_three(protocol);
         let listening = clients[2].as_pub_sub().unwrap();
         let own = listening
             .register_listener(&channel, |_: &Message| Ok(()))
@@ -195,7 +186,7 @@ fn closing_one_client_or_all_of_a_script_takes_them_off_its_list_and_keeps_it_lo
         let host = Host::new();
         let (manager, script) = (&host.manager, &host.script);
         for is_async in [false, true] {
-            let clients = [open_three(&host, protocol), open_three(&host, protocol)].concat();
+            let clients = [host.open_three(protocol), host.open_three(protocol)].concat();
             assert_eq!(ids(&manager.redis_clients(script)), ids(&clients));
             let of_type = manager.redis_clients_of_type(script, ClientType::Command);
             assert_eq!(ids(&of_type), ids([&clients[1], &clients[4]]));
@@ -246,7 +237,7 @@ fn shutting_down_in_each_way_unloads_every_script_and_loads_none_any_more() {
         for is_async in [false, true] {
             let host = Host::new();
             let other = host.manager.load_script(unique("other")).unwrap();
-            let clients = open_three(&host, protocol);
+            let clients = host.open_three(protocol);
             let reports = match is_async {
                 false => host.manager.shutdown().unwrap(),
                 true => pollster::block_on(host.manager.shutdown_async()),

@@ -26,6 +26,14 @@ fn command_client(host: &Host, secure: &Secure, options: ClientOptions) -> Redis
     host.manager.open_with(&host.script, url, options).unwrap()
 }
 
+async fn open_async(host: &Host, secure: &Secure) -> RedisCommandClient {
+    let options = secure.options().build().unwrap();
+    let open = host
+        .manager
+        .open_with_async(&host.script, secure.url(), options);
+    open.await.unwrap()
+}
+
 #[test]
 fn commands_sessions_transactions_and_blocking_commands() {
     each_protocol(|host, secure, options| {
@@ -97,10 +105,7 @@ async fn a_thousand_calls_at_once_each_get_their_own_reply() {
         return;
     };
     let host = Host::new();
-    let options = secure.options().build().unwrap();
-    let url = secure.url();
-    let open = host.manager.open_with_async(&host.script, url, options);
-    let client: RedisCommandClient = open.await.unwrap();
+    let client = open_async(&host, &secure).await;
     for _ in 0..20 {
         let calls = (0..1_000).map(|number: u32| {
             let mut commands = client.async_commands();
@@ -123,10 +128,7 @@ async fn a_call_that_is_cancelled_leaves_the_replies_of_others_alone() {
         return;
     };
     let host = Host::new();
-    let options = secure.options().build().unwrap();
-    let url = secure.url();
-    let open = host.manager.open_with_async(&host.script, url, options);
-    let client: RedisCommandClient = open.await.unwrap();
+    let client = open_async(&host, &secure).await;
     for number in 0..500_u32 {
         let (mut one, mut other) = (client.async_commands(), client.async_commands());
         let (mut cancelled, mut kept) = (cmd("ECHO"), cmd("ECHO"));

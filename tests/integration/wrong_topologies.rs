@@ -131,6 +131,27 @@ fn a_server_is_no_node_of_a_cluster() {
 }
 
 #[test]
+fn a_client_that_connects_late_is_told_the_same_by_its_first_call() {
+    let sentinel = knowing(TestServer::shared());
+    let hint = "the URI of one server begins with redis://";
+    for protocol in PROTOCOLS {
+        for (port, hint) in [
+            (TestServer::shared().port(), hint),
+            (sentinel.port(), SENTINEL),
+        ] {
+            let (host, url) = (Host::new(), format!("redis-cluster://127.0.0.1:{port}"));
+            let late = options(protocol).lazy_connect(true);
+            let late = late.command_timeout(Duration::from_secs(1));
+            let client: RedisCommandClient = open(&host, url, late);
+            let error = Error::from(client.commands().get::<_, Value>("k").unwrap_err());
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+            assert_eq!(error.delivery(), Some(Delivery::NotSent), "{error}");
+            assert!(error.message().contains(hint), "{error}");
+        }
+    }
+}
+
+#[test]
 fn a_server_and_a_node_of_a_cluster_are_no_sentinels() {
     let server = TestServer::shared();
     let node = TestCluster::shared().masters()[0];

@@ -51,7 +51,7 @@ impl<'a> Caller<'a> {
                 return Ok(node);
             }
             map.doubt();
-            let (until, target) = (self.deadline, target.clone());
+            let (until, target, map) = (self.deadline, target.clone(), Arc::clone(map));
             self.wait(async move {
                 let changed = changes.changed();
                 let in_time = match until.at() {
@@ -61,7 +61,7 @@ impl<'a> Caller<'a> {
                 if in_time {
                     Ok(())
                 } else {
-                    Err(nowhere(&target, until))
+                    Err(nowhere(&target, until, map.failure()))
                 }
             })
             .await?;
@@ -221,16 +221,23 @@ impl<'a> Caller<'a> {
     }
 }
 
-fn nowhere(target: &Target, deadline: Deadline) -> Error {
-    let what = match target {
-        Target::AnyNode | Target::Node(_) => "no node of the cluster is known".to_owned(),
-        Target::Slot { slot, .. } => format!("no node of the cluster has slot {slot}"),
-    };
+/// `failure` is why no node tells what the cluster is like.
+fn nowhere(target: &Target, deadline: Deadline, failure: Option<Error>) -> Error {
     let timeout = deadline.timeout().unwrap_or_default();
-    Error::new(
-        ErrorKind::Timeout,
-        format!("{what}; not sent within {timeout:?}"),
-    )
+    let error = |what: String| {
+        let message = format!("{what}; not sent within {timeout:?}");
+        Error::new(ErrorKind::Timeout, message)
+    };
+    match (target, failure) {
+        (Target::Slot { slot, .. }, _) => error(format!("no node of the cluster has slot {slot}")),
+        (Target::AnyNode | Target::Node(_), None) => {
+            error("no node of the cluster is known".to_owned())
+        }
+        (Target::AnyNode | Target::Node(_), Some(why)) => {
+            let what = format!("no node of the cluster is known: {}", why.message());
+            error(what).with_source(why)
+        }
+    }
 }
 
 /// Whether `error` means that the request, which was not sent, is to be left with another node than `node`.

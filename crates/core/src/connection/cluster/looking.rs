@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::exclusive::ExclusiveConnection;
 use super::super::link::one;
+use super::super::scheme_hint::without_cluster;
 use super::super::socket_target::SocketTarget;
 use super::super::ticket::Ticket;
 use super::Cluster;
@@ -14,6 +15,8 @@ use super::nodes::Standing;
 use crate::cluster::{NodeAddress, Topology};
 use crate::{Backoff, Deadline, Error, ErrorKind, InFlight, Result};
 
+/// What a server that belongs to no cluster says of itself.
+const NO_CLUSTER: &str = "cluster support disabled";
 /// How often it is looked if nothing gives reason to.
 const SELDOM: Duration = Duration::from_secs(60);
 /// How often while an answer or a message is expected.
@@ -58,6 +61,7 @@ impl Cluster {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "no node of the cluster says what it is like");
+                    self.map().set_failure(error);
                     false
                 }
             };
@@ -168,12 +172,20 @@ impl Cluster {
                 })??
             }
         };
-        read(answer, address)
+        self.read(answer, address)
     }
-}
 
-/// What the cluster is like, by the node at `address`, which has answered so.
-pub(super) fn read(answer: Value, address: &NodeAddress) -> Result<Topology> {
-    let answer = answer.extract_error()?;
-    Topology::read(&answer, address)
+    /// What the cluster is like, by the node at `address`, which has answered so.
+    pub(super) fn read(&self, answer: Value, address: &NodeAddress) -> Result<Topology> {
+        let answer = answer.extract_error().map_err(Error::from);
+        let topology = answer.and_then(|answer| Topology::read(&answer, address));
+        topology.map_err(|error| {
+            let mut message = format!("{address} is no node of a cluster: {}", error.message());
+            if error.answer().is_some_and(|it| it.contains(NO_CLUSTER)) {
+                let uri = self.context().uri();
+                message = format!("{message}; {}", without_cluster(uri));
+            }
+            Error::new(error.kind(), message).with_source(error)
+        })
+    }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::cluster::{NodeAddress, Redirect, Slot, Topology};
-use crate::{RedisNode, RedisUri};
+use crate::{Error, RedisNode, RedisUri};
 
 use super::super::endpoint::Endpoint;
 
@@ -17,6 +18,8 @@ pub(in super::super) struct ClusterMap {
     seeds: Vec<NodeAddress>,
     topology: watch::Sender<Arc<Topology>>,
     doubts: Notify,
+    /// Why no node told what the cluster is like when it was last looked.
+    failure: Mutex<Option<Error>>,
     /// How many [`FrequentLooks`] there are.
     waiting: AtomicUsize,
 }
@@ -28,6 +31,7 @@ impl ClusterMap {
             seeds: uri.nodes().iter().map(seed).collect(),
             topology: watch::Sender::default(),
             doubts: Notify::new(),
+            failure: Mutex::default(),
             waiting: AtomicUsize::new(0),
         })
     }
@@ -54,6 +58,16 @@ impl ClusterMap {
             }
             is_news
         });
+    }
+
+    /// Takes note of why no node has told anything.
+    pub(super) fn set_failure(&self, failure: Error) {
+        *self.failure.lock() = Some(failure);
+    }
+
+    /// Why nothing is known, if that is known.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.lock().clone()
     }
 
     /// Takes note of what a node has said that has not run a command.

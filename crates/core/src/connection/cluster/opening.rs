@@ -13,19 +13,15 @@ use super::super::exclusive::ExclusiveConnection;
 use super::super::learning::table_of;
 use super::super::link::one;
 use super::super::progress::Progress;
-use super::super::scheme_hint::without_cluster;
 use super::super::sentinel::share;
 use super::super::socket_target::SocketTarget;
 use super::super::supervisor::within;
 use super::super::ticket::Ticket;
-use super::looking::read;
 use super::{Caller, Cluster};
 use crate::cluster::{NodeAddress, Target};
 use crate::namespace::CommandTable;
 use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
 
-/// What a server that belongs to none says of itself.
-const NO_CLUSTER: &str = "cluster support disabled";
 /// After which another node is asked as well.
 const HEAD_START: Duration = Duration::from_millis(500);
 
@@ -90,13 +86,7 @@ impl Cluster {
         let slots = connection
             .ask_async(cmd("CLUSTER").arg("SLOTS"), deadline)
             .await?;
-        let topology = read(slots, address).map_err(|error| {
-            let mut message = format!("{address} is no node of a cluster: {}", error.message());
-            if error.answer().is_some_and(|it| it.contains(NO_CLUSTER)) {
-                message = format!("{message}; {}", without_cluster(context.uri()));
-            }
-            Error::new(error.kind(), message).with_source(error)
-        })?;
+        let topology = self.read(slots, address)?;
         if topology.masters().is_empty() {
             let message = format!("{address} belongs to a cluster in which no node has slots");
             return Err(Error::new(ErrorKind::Unsupported, message));

@@ -88,7 +88,8 @@ impl SessionPools {
         let context = Arc::clone(&self.context);
         let node = self.cluster.as_ref().zip(node);
         let (pool, option) = (pools.at(&context, node)?, pools.option());
-        let left = node.map(|(cluster, node)| cluster.left_by(node));
+        // Boxed, as all that only a cluster needs: a future has room for its largest part.
+        let left = node.map(|(cluster, node)| Box::pin(cluster.left_by(node)));
         let _place = self.waiting.try_acquire().map_err(|_| {
             let limit = context.options().request_queue_size();
             let message = format!("too much waits; the option request_queue_size allows {limit}");
@@ -100,11 +101,14 @@ impl SessionPools {
             let Some(left) = left else {
                 return lease(&context, &pool, option, deadline).await;
             };
-            tokio::select! {
-                leased = try_to_lease(&context, &pool, option, deadline) => leased,
-                // Nobody need wait for what it may never say.
-                error = left => Err(error),
-            }
+            let leasing = async {
+                tokio::select! {
+                    leased = try_to_lease(&context, &pool, option, deadline) => leased,
+                    // Nobody need wait for what it may never say.
+                    error = left => Err(error),
+                }
+            };
+            Box::pin(leasing).await
         });
         leased
             .await

@@ -204,6 +204,7 @@ impl Listener {
     }
 
     /// What a run hears next.
+    #[inline]
     fn next(&self) -> Option<Next> {
         let mut state = self.state.lock();
         if self.may_call(&state) {

@@ -30,37 +30,38 @@ const MOVED: &str = "moved";
 /// and everybody else share. A blocking call takes longer.
 const ORDINARY: Duration = Duration::from_millis(20);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_element_is_popped_once_or_left_or_accounted_for_and_blocking_calls_delay_nobody() {
-    let mut run = Run::begin("blocking_conservation");
-    let (mut gets, mut sessions) = (Vec::new(), Vec::new());
-    for protocol in [Protocol::Resp2, Protocol::Resp3] {
-        let server = Arc::new(TestServer::start());
-        let manager = RedisManager::new().unwrap();
-        let script = manager.load_script("pops").unwrap();
-        let options = ClientOptions::builder()
-            .protocol(protocol)
-            .command_timeout(PATIENCE)
-            .reconnect_delay(Duration::from_millis(20))
-            .blocking_pool_size(POPPERS)
-            .build()
-            .unwrap();
-        let open = || manager.open_with(&script, server.url(), options.clone());
-        let popping: RedisCommandClient = open().unwrap();
-        let pushing: RedisCommandClient = open().unwrap();
-        while_all_block(&server, &popping).await;
+#[test]
+fn every_element_is_popped_once_or_left_or_accounted_for_and_blocking_calls_delay_nobody() {
+    Run::on_runtime("blocking_conservation", async |run| {
+        let (mut gets, mut sessions) = (Vec::new(), Vec::new());
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let server = Arc::new(TestServer::start());
+            let manager = RedisManager::new().unwrap();
+            let script = manager.load_script("pops").unwrap();
+            let options = ClientOptions::builder()
+                .protocol(protocol)
+                .command_timeout(PATIENCE)
+                .reconnect_delay(Duration::from_millis(20))
+                .blocking_pool_size(POPPERS)
+                .build()
+                .unwrap();
+            let open = || manager.open_with(&script, server.url(), options.clone());
+            let popping: RedisCommandClient = open().unwrap();
+            let pushing: RedisCommandClient = open().unwrap();
+            while_all_block(&server, &popping).await;
 
-        let books = storm(&mut run, &server, &popping, &pushing).await;
-        assert!(manager.unload_script_async(&script).await.is_clean());
-        eventually("what was given up has ended at the server too", || {
-            server.clients().unwrap().is_empty()
-        });
-        balance(&run, protocol, &server, &books);
-        gets.append(&mut books.gets.lock().unwrap());
-        sessions.append(&mut books.sessions.lock().unwrap());
-    }
-    run.report_times("GET while others block", &mut gets, ORDINARY);
-    run.report_times("session() while others block", &mut sessions, ORDINARY);
+            let books = storm(run, &server, &popping, &pushing).await;
+            assert!(manager.unload_script_async(&script).await.is_clean());
+            eventually("what was given up has ended at the server too", || {
+                server.clients().unwrap().is_empty()
+            });
+            balance(run, protocol, &server, &books);
+            gets.append(&mut books.gets.lock().unwrap());
+            sessions.append(&mut books.sessions.lock().unwrap());
+        }
+        run.report_times("GET while others block", &mut gets, ORDINARY);
+        run.report_times("session() while others block", &mut sessions, ORDINARY);
+    });
 }
 
 /// While every connection for blocking calls waits without a limit, plain calls and sessions do not.

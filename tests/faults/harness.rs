@@ -40,6 +40,18 @@ impl Run {
         }
     }
 
+    /// Begins it, and runs `body` on a runtime that is there no longer than the run: the files and threads of another one
+    /// would be counted as those of whoever runs then.
+    pub(crate) fn on_runtime(name: &'static str, body: impl AsyncFnOnce(&mut Self)) {
+        let mut run = Self::begin(name);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(body(&mut run));
+    }
+
     /// Whether the figures of `docs/reliability.md` are to be made, and its bounds in time to hold.
     pub(crate) fn is_long(&self) -> bool {
         self.is_long

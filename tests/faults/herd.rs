@@ -16,55 +16,56 @@ const WINDOW: Duration = Duration::from_millis(100);
 const MOST_PERCENT: usize = 20;
 const ALL_BACK_WITHIN: Duration = Duration::from_secs(10);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_whose_server_comes_back_come_back_spread_over_time_and_soon() {
-    let run = Run::begin("herd");
-    let server = TestServer::builder()
-        .args(["--maxclients", "20000", "--tcp-backlog", "4096"])
-        .start_or_panic();
-    let count = run.scale(300, 5_000);
-    let manager = RedisManager::new().unwrap();
-    let script = manager.load_script("herd").unwrap();
-    let clients = open(&manager, &script, &server.url(), count).await;
+#[test]
+fn clients_whose_server_comes_back_come_back_spread_over_time_and_soon() {
+    Run::on_runtime("herd", async |run| {
+        let server = TestServer::builder()
+            .args(["--maxclients", "20000", "--tcp-backlog", "4096"])
+            .start_or_panic();
+        let count = run.scale(300, 5_000);
+        let manager = RedisManager::new().unwrap();
+        let script = manager.load_script("herd").unwrap();
+        let clients = open(&manager, &script, &server.url(), count).await;
 
-    let streams: Vec<_> = clients.iter().map(ScriptRedisClient::events).collect();
-    let watching: Vec<_> = streams
-        .into_iter()
-        .map(|events| tokio::spawn(back_at(events)))
-        .collect();
-    server.kill().unwrap();
-    sleep(run.scale(Duration::from_secs(1), Duration::from_secs(3))).await;
-    // Clients find it while it is being waited for.
-    let returns = Instant::now();
-    server.restart().unwrap();
+        let streams: Vec<_> = clients.iter().map(ScriptRedisClient::events).collect();
+        let watching: Vec<_> = streams
+            .into_iter()
+            .map(|events| tokio::spawn(back_at(events)))
+            .collect();
+        server.kill().unwrap();
+        sleep(run.scale(Duration::from_secs(1), Duration::from_secs(3))).await;
+        // Clients find it while it is being waited for.
+        let returns = Instant::now();
+        server.restart().unwrap();
 
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    let mut times = Vec::with_capacity(count);
-    for watch in watching {
-        let back = timeout_at(deadline, watch)
-            .await
-            .expect("a client is not back");
-        times.push(back.unwrap().duration_since(returns));
-    }
-    let answers = stream::iter(&clients).for_each_concurrent(AT_ONCE, |client| async {
-        assert_eq!(client.state(), ClientState::Connected);
-        let nothing: Option<u64> = client.async_commands().get("key").await.unwrap();
-        assert_eq!(nothing, None);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut times = Vec::with_capacity(count);
+        for watch in watching {
+            let back = timeout_at(deadline, watch)
+                .await
+                .expect("a client is not back");
+            times.push(back.unwrap().duration_since(returns));
+        }
+        let answers = stream::iter(&clients).for_each_concurrent(AT_ONCE, |client| async {
+            assert_eq!(client.state(), ClientState::Connected);
+            let nothing: Option<u64> = client.async_commands().get("key").await.unwrap();
+            assert_eq!(nothing, None);
+        });
+        answers.await;
+        assert_eq!(server.clients().unwrap().len(), count);
+
+        run.report_times("back after the server is", &mut times, ALL_BACK_WITHIN);
+        let most = (most_in_a_window(&times) * 100).div_ceil(count);
+        run.report(
+            &format!("most of {count} clients back in any {WINDOW:?} (≤ {MOST_PERCENT} %)"),
+            format!("{most} %"),
+        );
+        if run.is_long() {
+            assert!(times.iter().all(|time| *time <= ALL_BACK_WITHIN));
+            assert!(most <= MOST_PERCENT, "{most} %");
+        }
+        assert!(manager.unload_script_async(&script).await.is_clean());
     });
-    answers.await;
-    assert_eq!(server.clients().unwrap().len(), count);
-
-    run.report_times("back after the server is", &mut times, ALL_BACK_WITHIN);
-    let most = (most_in_a_window(&times) * 100).div_ceil(count);
-    run.report(
-        &format!("most of {count} clients back in any {WINDOW:?} (≤ {MOST_PERCENT} %)"),
-        format!("{most} %"),
-    );
-    if run.is_long() {
-        assert!(times.iter().all(|time| *time <= ALL_BACK_WITHIN));
-        assert!(most <= MOST_PERCENT, "{most} %");
-    }
-    assert!(manager.unload_script_async(&script).await.is_clean());
 }
 
 async fn open(

@@ -42,45 +42,46 @@ fn verdict<T>(outcome: Result<T, impl Into<Error>>) -> (ErrorKind, Option<Delive
     (error.kind(), error.delivery())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_during_an_outage_waits_until_its_deadline_and_no_longer_and_is_never_sent() {
-    let run = Run::begin("outage");
-    let manager = RedisManager::new().unwrap();
-    let timeout = run.scale(Duration::from_millis(500), Duration::from_secs(2));
-    for protocol in PROTOCOLS {
-        let server = TestServer::start();
-        let options = ClientOptions::builder().protocol(protocol);
-        let client = open(&manager, &server, options.command_timeout(timeout));
-        kill_under(&client, &server);
-        let calls: Vec<_> = (0..CALLS)
-            .map(|call| {
-                let mut commands = client.async_commands();
-                tokio::spawn(async move {
-                    let began = Instant::now();
-                    let outcome = commands.set::<_, _, ()>(call, call).await;
-                    (began.elapsed(), verdict(outcome))
+#[test]
+fn a_call_during_an_outage_waits_until_its_deadline_and_no_longer_and_is_never_sent() {
+    Run::on_runtime("outage", async |run| {
+        let manager = RedisManager::new().unwrap();
+        let timeout = run.scale(Duration::from_millis(500), Duration::from_secs(2));
+        for protocol in PROTOCOLS {
+            let server = TestServer::start();
+            let options = ClientOptions::builder().protocol(protocol);
+            let client = open(&manager, &server, options.command_timeout(timeout));
+            kill_under(&client, &server);
+            let calls: Vec<_> = (0..CALLS)
+                .map(|call| {
+                    let mut commands = client.async_commands();
+                    tokio::spawn(async move {
+                        let began = Instant::now();
+                        let outcome = commands.set::<_, _, ()>(call, call).await;
+                        (began.elapsed(), verdict(outcome))
+                    })
                 })
-            })
-            .collect();
-        let mut late = Vec::new();
-        for call in calls {
-            let (took, verdict) = call.await.unwrap();
-            assert_eq!(verdict, (ErrorKind::Timeout, Some(Delivery::NotSent)));
-            assert!(took >= timeout, "{took:?} is too early");
-            late.push(took - timeout);
+                .collect();
+            let mut late = Vec::new();
+            for call in calls {
+                let (took, verdict) = call.await.unwrap();
+                assert_eq!(verdict, (ErrorKind::Timeout, Some(Delivery::NotSent)));
+                assert!(took >= timeout, "{took:?} is too early");
+                late.push(took - timeout);
+            }
+            run.report_times(
+                &format!("late after a deadline of {timeout:?} ({protocol:?})"),
+                &mut late,
+                Duration::from_millis(50),
+            );
+            server.restart().unwrap();
+            eventually("calls succeed", || {
+                client.commands().set::<_, _, ()>("k", 1).is_ok()
+            });
+            assert_eq!(server.run(&["DBSIZE"]).as_int(), Some(1), "none was sent");
         }
-        run.report_times(
-            &format!("late after a deadline of {timeout:?} ({protocol:?})"),
-            &mut late,
-            Duration::from_millis(50),
-        );
-        server.restart().unwrap();
-        eventually("calls succeed", || {
-            client.commands().set::<_, _, ()>("k", 1).is_ok()
-        });
-        assert_eq!(server.run(&["DBSIZE"]).as_int(), Some(1), "none was sent");
-    }
-    manager.shutdown().unwrap();
+        manager.shutdown().unwrap();
+    });
 }
 
 #[test]

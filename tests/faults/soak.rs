@@ -23,46 +23,47 @@ const SCRIPTS: usize = 8;
 /// What the memory of an otherwise flat process varies by.
 const UNEVEN: usize = 8 << 20;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_grows_and_every_promise_holds_for_an_hour_of_everything_at_once() {
-    let mut run = Run::begin("soak");
-    let lasts = run.scale(Duration::from_secs(10), long_duration());
-    let minute = run.scale(Duration::from_secs(3), Duration::from_secs(60));
-    let soak = Arc::new(Soak::new());
-    let at_rest = soak.held();
-    let began = Instant::now();
-    let workers: Vec<_> = (0..SCRIPTS)
-        .map(|_| tokio::spawn(Arc::clone(&soak).work(run.random.fork())))
-        .collect();
+#[test]
+fn nothing_grows_and_every_promise_holds_for_an_hour_of_everything_at_once() {
+    Run::on_runtime("soak", async |run| {
+        let lasts = run.scale(Duration::from_secs(10), long_duration());
+        let minute = run.scale(Duration::from_secs(3), Duration::from_secs(60));
+        let soak = Arc::new(Soak::new());
+        let at_rest = soak.held();
+        let began = Instant::now();
+        let workers: Vec<_> = (0..SCRIPTS)
+            .map(|_| tokio::spawn(Arc::clone(&soak).work(run.random.fork())))
+            .collect();
 
-    let mut samples = Vec::new();
-    while began.elapsed() < lasts {
-        let next = Instant::now() + minute;
-        while Instant::now() < next {
-            sleep(Duration::from_millis(run.random.below(500))).await;
-            soak.harm(&mut run.random).await;
-            let failed = workers.iter().find(|worker| worker.is_finished());
-            assert!(
-                failed.is_none(),
-                "a worker ended: its panic is printed above"
-            );
+        let mut samples = Vec::new();
+        while began.elapsed() < lasts {
+            let next = Instant::now() + minute;
+            while Instant::now() < next {
+                sleep(Duration::from_millis(run.random.below(500))).await;
+                soak.harm(&mut run.random).await;
+                let failed = workers.iter().find(|worker| worker.is_finished());
+                assert!(
+                    failed.is_none(),
+                    "a worker ended: its panic is printed above"
+                );
+            }
+            samples.push(soak.sample(run, at_rest, began.elapsed()).await);
         }
-        samples.push(soak.sample(&run, at_rest, began.elapsed()).await);
-    }
-    soak.over.store(true, SeqCst);
-    for worker in workers {
-        worker.await.unwrap();
-    }
-    soak.close_epoch();
-    // What the first tenth of it left is what it takes.
-    let warm = samples[samples.len() / 10];
-    let last = samples[samples.len() - 1];
-    run.report(
-        "memory after the warm-up and at the end",
-        format!("{warm}, {last} bytes"),
-    );
-    assert!(!run.is_long() || last <= warm + warm / 10 + UNEVEN);
-    assert_eq!(soak.manager.scripts().len(), 0);
+        soak.over.store(true, SeqCst);
+        for worker in workers {
+            worker.await.unwrap();
+        }
+        soak.close_epoch();
+        // What the first tenth of it left is what it takes.
+        let warm = samples[samples.len() / 10];
+        let last = samples[samples.len() - 1];
+        run.report(
+            "memory after the warm-up and at the end",
+            format!("{warm}, {last} bytes"),
+        );
+        assert!(!run.is_long() || last <= warm + warm / 10 + UNEVEN);
+        assert_eq!(soak.manager.scripts().len(), 0);
+    });
 }
 
 fn long_duration() -> Duration {

@@ -8,7 +8,7 @@ use crate::failed_openings::{assert_each_says, failed_openings};
 use crate::sentinel::{StaleSentinel, url};
 use crate::tls_fixture::{Certificates, HOSTS, Secure};
 
-const TIMEOUT: Duration = Duration::from_millis(800);
+const TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Opens clients of all types at `url`, trusting `certificates`; each fails in time and says all `parts`.
 #[track_caller]

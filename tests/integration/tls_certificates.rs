@@ -1,10 +1,11 @@
 //! Who is trusted over TLS, who is not, and what happens when certificates are renewed.
 
 use redis_manager::prelude::*;
+use redis_manager::redis::AsyncConnectionConfig;
 use redis_manager::{AnyClient, ClientOptionsBuilder, ManagerConfig, Pem, TlsOptions};
 use redis_manager_support::{TestServer, Validity};
 
-use crate::fixture::{Host, eventually};
+use crate::fixture::{Host, PATIENCE, eventually};
 use crate::mistakes::everything;
 use crate::tls_fixture::{Certificates, HOSTS, Secure, url};
 
@@ -30,7 +31,9 @@ fn raw(url: &str, options: &ClientOptions) -> Result<(), Error> {
     let got = runtime.block_on(async {
         let pooled = pool.get().await.map(drop);
         let raw = client.redis_client().into_single().unwrap();
-        let single = raw.get_multiplexed_async_connection().await.map(drop);
+        let patient = AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE));
+        let single = raw.get_multiplexed_async_connection_with_config(&patient);
+        let single = single.await.map(drop);
         assert_eq!(pooled.is_ok(), single.is_ok());
         single
     });

@@ -19,7 +19,7 @@ fn each_protocol(test: impl Fn(&RedisCommandClient, &str)) {
 fn short(protocol: Protocol) -> ClientOptions {
     ClientOptions::builder()
         .protocol(protocol)
-        .command_timeout(Duration::from_millis(200))
+        .command_timeout(Duration::from_millis(600))
         .build()
         .unwrap()
 }

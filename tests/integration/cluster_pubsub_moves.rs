@@ -8,7 +8,7 @@ use redis_manager::{Gap, Protocol};
 use redis_manager_support::{TestCluster, TestServer};
 
 use crate::cluster_fixture::{
-    expect_unloaded, open_in, open_subscriber, start_with_shard_channels,
+    expect_unloaded, key_of, open_in, open_subscriber, start_with_shard_channels,
 };
 use crate::cluster_listening::{
     Account, listened_at, listened_at_one, name_of, told_to_a_listener,
@@ -51,6 +51,37 @@ fn plain_channels_come_by_another_node_when_theirs_is_killed() {
             node.restart().unwrap();
             cluster.wait_until_whole();
         }
+        end_all(&host, &cluster, &client, &mut accounts);
+    }
+}
+
+#[test]
+fn a_node_by_which_plain_and_shard_channels_come_is_lost_and_no_other_is_asked_for_what_it_has_not()
+{
+    for protocol in PROTOCOLS {
+        let Some(cluster) = start_with_shard_channels(TestCluster::builder()) else {
+            return;
+        };
+        let host = Host::new();
+        let client = open_subscriber(&host, &cluster, protocol);
+        let mut events = client.events();
+        let plain = Channel::new("news");
+        let mut plain_account = Account::open(&client, &plain);
+        let node = listened_at_one(&cluster, &plain);
+        let shard = Channel::shard(key_of(&cluster, node));
+        let mut shard_account = Account::open(&client, &shard);
+        for account in [&mut plain_account, &mut shard_account] {
+            account.expect_heard(&cluster);
+        }
+        node.kill().unwrap();
+        for account in [&mut plain_account, &mut shard_account] {
+            account.expect_heard(&cluster);
+        }
+        while let Some(event) = events.try_recv() {
+            let is_refusal = matches!(event, ClientEvent::SubscriptionRefused { .. });
+            assert!(!is_refusal, "{event:?}");
+        }
+        let mut accounts = [plain_account, shard_account];
         end_all(&host, &cluster, &client, &mut accounts);
     }
 }

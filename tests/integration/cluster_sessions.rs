@@ -149,3 +149,57 @@ fn blocking_commands_wait_on_the_node_of_their_key_and_hold_up_nobody() {
         assert_eq!(error.code(), Some("CROSSSLOT"), "{error}");
     });
 }
+
+#[test]
+fn a_transaction_whose_slot_goes_elsewhere_before_its_body_reads_begins_anew() {
+    let cluster = TestCluster::builder().replicas(0).start_or_panic();
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let client: RedisCommandClient = open_in(&host, &cluster, options(protocol));
+        let key = key_of_each(&cluster).swap_remove(0);
+        let () = client.commands().set(&key, 5).unwrap();
+        let go_elsewhere = || {
+            let from = cluster.owner_of(&key).port();
+            let masters = cluster.masters().into_iter();
+            let to = masters.into_iter().find(|node| node.port() != from);
+            cluster.migrate(cluster.slot(&key), to.unwrap());
+        };
+        let (tries, mut session) = (Cell::new(0), client.session().unwrap());
+        let begin = || {
+            tries.set(tries.get() + 1);
+            if tries.get() == 1 {
+                go_elsewhere();
+            }
+        };
+        let (sum,): (i64,) = session
+            .transaction(&key, |tx| {
+                begin();
+                let value: i64 = tx.get(&key)?;
+                tx.queue().incr(&key, value);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!((sum, tries.replace(0)), (10, 2));
+        let (sum,): (i64,) = pollster::block_on(async {
+            let mut session = client.session_async().await.unwrap();
+            let transaction = session.transaction_async(&key, async |tx| {
+                begin();
+                let value: i64 = tx.get(&key).await?;
+                tx.queue().incr(&key, value);
+                Ok(())
+            });
+            transaction.await.unwrap()
+        });
+        assert_eq!((sum, tries.get()), (20, 2));
+        // An error of the body's own ends it.
+        let mine = session.transaction::<Value>(&key, |tx| {
+            tries.set(tries.get() + 1);
+            let _: Value = tx.get(&key)?;
+            Err(Error::new(ErrorKind::Conflict, "mine"))
+        });
+        assert_eq!(mine.unwrap_err().message(), "mine");
+        assert_eq!(tries.get(), 3);
+        drop(session);
+        expect_unloaded(&host, &cluster);
+    }
+}

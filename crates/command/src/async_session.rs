@@ -63,7 +63,11 @@ impl RedisAsyncSession {
             let queue = transaction.queue;
             if let Err(error) = outcome {
                 // If this fails, the session is in doubt, and discarded; the caller's error matters more.
-                let _ = self.lease.unwatch().await;
+                let begins_anew = self.lease.begins_anew(began);
+                let unwatched = self.lease.unwatch().await;
+                if begins_anew && unwatched.is_ok() {
+                    continue;
+                }
                 return Err(error);
             }
             if let Some(replies) = queue.query_async(self).await? {

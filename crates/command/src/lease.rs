@@ -179,6 +179,13 @@ impl Lease {
         Ok(())
     }
 
+    /// Whether a transaction, `since` it began, is to be begun anew although its body failed: a command of that was not
+    /// run, because the keys are with another node by now, or with none for the moment.
+    pub(crate) fn begins_anew(&self, since: std::time::Instant) -> bool {
+        let is_turned_away = self.roaming.as_ref().is_some_and(|it| it.is_turned_away());
+        is_turned_away && self.may_retry(since).is_ok()
+    }
+
     /// Whether there is time left, `since` a transaction began, to try it once more.
     pub(crate) fn may_retry(&self, since: std::time::Instant) -> Result<()> {
         let timeout = self.context.command_timeout();

@@ -29,6 +29,8 @@ pub(crate) struct Roaming {
     node: Option<NodeAddress>,
     /// What has had it watch keys there.
     watches: Vec<Cmd>,
+    /// Whether a node has said, since then, that it is not the one to run a command.
+    is_turned_away: bool,
 }
 
 /// What decides where to go.
@@ -51,6 +53,7 @@ impl Roaming {
             purpose,
             node: None,
             watches: Vec::new(),
+            is_turned_away: false,
         }
     }
 
@@ -77,6 +80,7 @@ impl Roaming {
             let may_go = condition.is_clean();
             if may_go {
                 self.watches.clear();
+                self.is_turned_away = false;
                 self.go_with(held, Keys::OfCommand(cmd), deadline).await?;
             }
             if effect == SessionEffect::Watches {
@@ -86,9 +90,13 @@ impl Roaming {
                 .request_here(held, condition, cmd, effect, until)
                 .await?;
             loop {
-                let Some(detour) = self.detour(&reply).filter(|_| may_go) else {
+                let Some(detour) = self.detour(&reply) else {
                     return Ok(reply);
                 };
+                if !may_go {
+                    self.is_turned_away = true;
+                    return Ok(reply);
+                }
                 // It was not run, and so had no effect.
                 *condition = Condition::default();
                 match detour {
@@ -109,6 +117,11 @@ impl Roaming {
                 return Ok(reply);
             }
         }
+    }
+
+    /// Whether its user, who watches keys, was told that another node has them by now, or none.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        self.is_turned_away
     }
 
     /// The refusal of a MULTI with nothing before it that says which node its keys are with: where it happens to be,

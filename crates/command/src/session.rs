@@ -31,7 +31,8 @@ impl RedisSession {
 
     /// Runs an optimistic transaction: watches `keys`, calls `body` to read and to queue commands, and
     /// executes what was queued, atomically, if no watched key was changed meanwhile; otherwise from
-    /// the start, until the command timeout has passed. Returns what EXEC replies to what was queued, one
+    /// the start, until the command timeout has passed. In a cluster also if the keys went to another node meanwhile, or to
+    /// none, and so a command of `body` was not run. Returns what EXEC replies to what was queued, one
     /// element a command that is not ignored: for one command `(T,)`. If that is not of the type `T`,
     /// the commands have run all the same.
     /// See <https://redis.io/docs/latest/develop/interact/transactions/>.
@@ -53,7 +54,11 @@ impl RedisSession {
             let queue = transaction.queue;
             if let Err(error) = outcome {
                 // If this fails, the session is in doubt, and discarded; the caller's error matters more.
-                let _ = wait(self.lease.unwatch())?;
+                let begins_anew = self.lease.begins_anew(began);
+                let unwatched = wait(self.lease.unwatch())?;
+                if begins_anew && unwatched.is_ok() {
+                    continue;
+                }
                 return Err(error);
             }
             if let Some(replies) = queue.query(self)? {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::{ClusterMap, NodeChoice};
 use crate::cluster::NodeAddress;
-use crate::{ClientContext, RedisTopology};
+use crate::{Channel, ChannelKind, ClientContext, RedisTopology};
 
 /// Asked at every connect, because the answer may be another one each time.
 #[derive(Clone)]
@@ -37,6 +37,11 @@ impl SocketTarget {
             address: address.clone(),
             map: Arc::clone(map),
         }
+    }
+
+    /// Whether `channel` may come by a connection to there: shard channels come by the node that has their slot alone.
+    pub(super) fn may_have(&self, channel: &Channel) -> bool {
+        !matches!(self, Self::Chosen(_)) || channel.kind() != ChannelKind::Shard
     }
 
     /// For messages.

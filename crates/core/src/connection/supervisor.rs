@@ -211,7 +211,7 @@ impl Supervisor {
     fn restoring_driver(&self, greeted: Greeted, outbox: &Arc<Outbox>) -> Box<Driver> {
         let mut driver = self.driver(greeted, outbox);
         if let Some(sink) = &self.sink {
-            driver.restore(sink.reconnected(&|_| true));
+            driver.restore(sink.reconnected(&|channel| self.target.may_have(channel)));
         }
         driver
     }

@@ -68,6 +68,8 @@ impl PushSink for ShardSink {
             self.inner.push(push);
             if let Some(Value::BulkString(name)) = ended {
                 self.drop_channel(&Channel::shard(name));
+                // It has another node, or is about to.
+                self.map.doubt();
             }
         } else {
             self.inner.push(push);

@@ -62,10 +62,7 @@ impl RedisAsyncSession {
             let outcome = body(&mut transaction).await;
             let queue = transaction.queue;
             if let Err(error) = outcome {
-                // If this fails, the session is in doubt, and discarded; the caller's error matters more.
-                let begins_anew = self.lease.begins_anew(began);
-                let unwatched = self.lease.unwatch().await;
-                if begins_anew && unwatched.is_ok() {
+                if self.lease.abandon(began).await {
                     continue;
                 }
                 return Err(error);

@@ -174,16 +174,19 @@ impl Lease {
     }
 
     /// Forgets the keys that are watched.
-    pub(crate) async fn unwatch(&mut self) -> Result<()> {
+    async fn unwatch(&mut self) -> Result<()> {
         self.request(&cmd("UNWATCH")).await?.extract_error()?;
         Ok(())
     }
 
-    /// Whether a transaction, `since` it began, is to be begun anew although its body failed: a command of that was not
-    /// run, because the keys are with another node by now, or with none for the moment.
-    pub(crate) fn begins_anew(&self, since: std::time::Instant) -> bool {
+    /// Forgets the keys that are watched for a transaction whose body failed, `since` that began. Returns whether it is to be
+    /// begun anew: a command of the body was not run, because the keys are with another node by now, or with none for the
+    /// moment.
+    pub(crate) async fn abandon(&mut self, since: std::time::Instant) -> bool {
         let is_turned_away = self.roaming.as_ref().is_some_and(|it| it.is_turned_away());
-        is_turned_away && self.may_retry(since).is_ok()
+        // If this fails, the session is in doubt, and discarded; the caller's error matters more.
+        let is_forgotten = self.unwatch().await.is_ok();
+        is_forgotten && is_turned_away && self.may_retry(since).is_ok()
     }
 
     /// Whether there is time left, `since` a transaction began, to try it once more.

@@ -53,10 +53,7 @@ impl RedisSession {
             let outcome = body(&mut transaction);
             let queue = transaction.queue;
             if let Err(error) = outcome {
-                // If this fails, the session is in doubt, and discarded; the caller's error matters more.
-                let begins_anew = self.lease.begins_anew(began);
-                let unwatched = wait(self.lease.unwatch())?;
-                if begins_anew && unwatched.is_ok() {
+                if wait(self.lease.abandon(began))? {
                     continue;
                 }
                 return Err(error);

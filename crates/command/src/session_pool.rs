@@ -89,7 +89,7 @@ impl SessionPools {
         let node = self.cluster.as_ref().zip(node);
         let (pool, option) = (pools.at(&context, node)?, pools.option());
         // Boxed, as all that only a cluster needs: a future has room for its largest part.
-        let left = node.map(|(cluster, node)| Box::pin(cluster.left_by(node)));
+        let loss = node.map(|(cluster, node)| Box::pin(cluster.loss_of(node)));
         let _place = self.waiting.try_acquire().map_err(|_| {
             let limit = context.options().request_queue_size();
             let message = format!("too much waits; the option request_queue_size allows {limit}");
@@ -98,14 +98,14 @@ impl SessionPools {
         })?;
         // On our runtime, where the connection's task is to live.
         let leased = self.context.run_admitted(async move {
-            let Some(left) = left else {
+            let Some(loss) = loss else {
                 return lease(&context, &pool, option, deadline).await;
             };
             let leasing = async {
                 tokio::select! {
                     leased = try_to_lease(&context, &pool, option, deadline) => leased,
                     // Nobody need wait for what it may never say.
-                    error = left => Err(error),
+                    error = loss => Err(error),
                 }
             };
             Box::pin(leasing).await

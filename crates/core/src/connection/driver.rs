@@ -405,7 +405,7 @@ pub(super) enum End {
     Lost(io::Error),
     HungUp,
     Silent,
-    /// The sentinels have another master. Boxed, because most connections have none, and each has room for its end.
+    /// Another server is to be connected to. Boxed, because most connections have none, and each has room for its end.
     Moved(Box<Moved>),
     /// The server broke the protocol.
     Broken(Error),

@@ -71,7 +71,7 @@ impl ExclusiveConnection {
         Ok(Self::start(context, target, greeted))
     }
 
-    /// Opens one to `target`, which ends when there is reason to `follow` it elsewhere.
+    /// Opens one to `target`, which ends when `following` says so.
     pub(super) async fn open_following(
         context: &Arc<ClientContext>,
         target: SocketTarget,

@@ -120,7 +120,7 @@ impl Connection {
 
     /// Completes with the reason when the node at `node` has no part in the cluster any more that the client needs; never, if
     /// it has none now, or if there is no cluster. Must be polled on the client's I/O runtime.
-    pub fn left_by(&self, node: &NodeAddress) -> impl Future<Output = Error> + Send + use<> {
+    pub fn loss_of(&self, node: &NodeAddress) -> impl Future<Output = Error> + Send + use<> {
         let context = Arc::clone(&self.context);
         let loss = match &self.link {
             Link::Cluster(cluster) => Some(cluster.loss_of(node, &context)),

@@ -18,10 +18,9 @@ pub(in super::super) struct ClusterMap {
     seeds: Vec<NodeAddress>,
     topology: watch::Sender<Arc<Topology>>,
     doubts: Notify,
-    /// Why no node told what the cluster is like when it was last looked.
+    /// Why no node told what the cluster is like, the last time that none did.
     failure: Mutex<Option<Error>>,
-    /// How many [`FrequentLooks`] there are.
-    waiting: AtomicUsize,
+    frequent_looks: AtomicUsize,
 }
 
 impl ClusterMap {
@@ -32,7 +31,7 @@ impl ClusterMap {
             topology: watch::Sender::default(),
             doubts: Notify::new(),
             failure: Mutex::default(),
-            waiting: AtomicUsize::new(0),
+            frequent_looks: AtomicUsize::new(0),
         })
     }
 
@@ -103,7 +102,7 @@ impl ClusterMap {
 
     /// Whether somebody waits for a node by a connection of its own.
     pub(super) fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.frequent_looks.load(Ordering::Relaxed) > 0
     }
 
     /// Any node, another one each time.
@@ -123,13 +122,13 @@ pub struct FrequentLooks(Arc<ClusterMap>);
 
 impl FrequentLooks {
     pub(in super::super) fn at(map: &Arc<ClusterMap>) -> Self {
-        map.waiting.fetch_add(1, Ordering::Relaxed);
+        map.frequent_looks.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(map))
     }
 }
 
 impl Drop for FrequentLooks {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.frequent_looks.fetch_sub(1, Ordering::Relaxed);
     }
 }

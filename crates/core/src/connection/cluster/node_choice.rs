@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::super::endpoint::Endpoint;
 use super::super::following::Following;
 use super::ClusterMap;
 use super::part::Part;
 use crate::cluster::NodeAddress;
-use parking_lot::Mutex;
 
 /// Chooses the node for each of its connections: plain channels come by every one.
 pub(in super::super) struct NodeChoice {

@@ -98,7 +98,7 @@ impl Seeking {
     fn follow(&self, redirect: Redirect, value: Value, tries: &mut Tries) -> Outcome {
         self.cluster.map().note(&redirect);
         let pause = match redirect {
-            // It has ended there with the slot.
+            // It has ended there with the slot, or that node will not end it.
             Redirect::Moved { .. } if self.subscription.ends() => {
                 self.give_up_if_held();
                 return Outcome::Done;

@@ -6,7 +6,9 @@ use redis_manager::prelude::*;
 use redis_manager::redis::{Script, Value, cmd, pipe};
 use redis_manager_support::TestCluster;
 
-use crate::cluster_fixture::{expect_unloaded, key_of, key_of_each, open_in, sockets};
+use crate::cluster_fixture::{
+    expect_unloaded, key_of, key_of_each, open_in, show_replicas, sockets,
+};
 use crate::fixture::{Host, PROTOCOLS, unique};
 use crate::reconnect::options;
 
@@ -246,10 +248,7 @@ fn many_calls_at_once_get_each_its_own_reply() {
 #[test]
 fn a_replica_answers_reads_where_that_was_asked_for() {
     let cluster = TestCluster::start();
-    for key in key_of_each(&cluster) {
-        cluster.owner_of(&key).run(&["SET", &key, "1"]);
-    }
-    cluster.wait_until_replicas_are_shown();
+    show_replicas(&cluster);
     let key = key_of(&cluster, cluster.owner(0));
     let replica = cluster.replicas_of(cluster.owner_of(&key))[0];
     for protocol in PROTOCOLS {

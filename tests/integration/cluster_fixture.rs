@@ -61,6 +61,15 @@ pub(crate) fn key_of_each(cluster: &TestCluster) -> Vec<String> {
         .collect()
 }
 
+/// Waits until every node tells clients of all replicas. One to whose master nothing was ever written is told of by none.
+#[track_caller]
+pub(crate) fn show_replicas(cluster: &TestCluster) {
+    for key in key_of_each(cluster) {
+        cluster.owner_of(&key).run(&["SET", &key, "1"]);
+    }
+    cluster.wait_until_replicas_are_shown();
+}
+
 /// The connections of `host` to all nodes that are up.
 pub(crate) fn sockets(host: &Host, cluster: &TestCluster) -> Vec<ClientInfo> {
     let of = |node: &TestServer| node.clients().unwrap_or_default();

@@ -8,7 +8,7 @@ use redis_manager::{Gap, Protocol};
 use redis_manager_support::{TestCluster, TestServer};
 
 use crate::cluster_fixture::{
-    expect_unloaded, key_of, open_in, open_subscriber, start_with_shard_channels,
+    expect_unloaded, key_of, open_in, open_subscriber, show_replicas, start_with_shard_channels,
 };
 use crate::cluster_listening::{
     Account, listened_at, listened_at_one, name_of, told_to_a_listener,
@@ -50,6 +50,8 @@ fn plain_channels_come_by_another_node_when_theirs_is_killed() {
             }
             node.restart().unwrap();
             cluster.wait_until_whole();
+            // It may be the next one: the client does not know yet that it is a master no more.
+            show_replicas(&cluster);
         }
         end_all(&host, &cluster, &client, &mut accounts);
     }

@@ -129,7 +129,7 @@ impl TestCluster {
         });
     }
 
-    /// Waits until every node tells clients of all replicas. It leaves out one to whose master nothing was ever written.
+    /// Waits until every node tells clients of all replicas, to whose masters something has to be written before.
     #[track_caller]
     pub fn wait_until_replicas_are_shown(&self) {
         self.wait("the replicas are shown", |cluster| {

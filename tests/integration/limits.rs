@@ -12,7 +12,7 @@ use redis_manager_support::TestServer;
 use crate::fixture::{Host, PATIENCE, eventually, unique};
 use crate::listening::publish_from_outside;
 
-fn limited(limits: ScriptLimits) -> Host {
+pub(crate) fn limited(limits: ScriptLimits) -> Host {
     let mut host = Host::new();
     let options = ScriptOptions::default().with_limits(limits);
     host.script = host
@@ -30,7 +30,11 @@ where
 }
 
 #[track_caller]
-fn assert_limited<T>(outcome: Result<T, impl Into<Error>>, limit: LimitName, most: usize) {
+pub(crate) fn assert_limited<T>(
+    outcome: Result<T, impl Into<Error>>,
+    limit: LimitName,
+    most: usize,
+) {
     let error: Error = outcome.err().expect("it is refused").into();
     assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
     assert_eq!(error.delivery(), Some(Delivery::NotSent));

@@ -4,7 +4,7 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_read_routing::RandomReplicaStrategy;
 use redis::io::tcp::TcpSettings;
 #[cfg(feature = "tls")]
-use redis::{ClientTlsConfig, TlsCertificates};
+use redis::{ClientTlsConfig, TlsCertificates, TlsMode};
 use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
 };
@@ -95,8 +95,16 @@ pub(crate) fn cluster_client(
         .retries(0);
     #[cfg(feature = "tls")]
     if uri.is_tls() {
+        let material = Material::read(options.tls())?;
+        material.check(uri.verify_peer())?;
+        // Before them, or they would have everybody verified.
+        let mode = match uri.verify_peer() {
+            VerifyPeer::None => TlsMode::Insecure,
+            VerifyPeer::Ca | VerifyPeer::Full => TlsMode::Secure,
+        };
         builder = builder
-            .certs(certificates(&Material::read(options.tls())?))
+            .tls(mode)
+            .certs(certificates(&material))
             .danger_accept_invalid_hostnames(uri.verify_peer() == VerifyPeer::Ca);
     }
     if options.read_from() == ReadFrom::ReplicaPreferred {

@@ -10,11 +10,10 @@ use redis::{Cmd, Value};
 use super::super::reply::Reply;
 use super::super::ticket::Ticket;
 use super::Caller;
-use super::call::is_to_go_elsewhere;
 use super::node::Node;
 use super::tries::Tries;
 use crate::cluster::{Item, Redirect};
-use crate::{Delivery, Error, ErrorKind, Result};
+use crate::{ClientContext, Delivery, Error, ErrorKind, Result};
 
 /// What goes to one node in one write.
 struct Share<'a> {
@@ -39,6 +38,13 @@ impl<'a> Share<'a> {
         self.commands.push((Some(index), Cow::Borrowed(cmd)));
     }
 
+    /// Whether all may run twice, by the option `replay`.
+    fn is_replayed(&self, client: &ClientContext) -> bool {
+        let filter = client.options().replay();
+        let own = self.commands.iter().filter(|(index, _)| index.is_some());
+        own.map(|(_, cmd)| cmd).all(|cmd| filter.allows(cmd))
+    }
+
     /// The numbers of its commands.
     fn items(&self) -> impl Iterator<Item = usize> {
         self.commands.iter().filter_map(|(index, _)| *index)
@@ -54,7 +60,7 @@ struct Batch<'a> {
     pending: Vec<usize>,
     /// Which nodes some of them are to ask.
     asked: HashMap<usize, Arc<Node>>,
-    /// Whether a node has answered one.
+    /// Whether a node has answered one, or may have run one that may run twice.
     has_run: bool,
 }
 
@@ -180,7 +186,12 @@ impl Caller<'_> {
             match outcome {
                 Ok(Reply::Each(replies)) => batch.take(share, replies, &mut redirects),
                 Ok(_) => failure = Some(miscounted()),
-                Err(error) if is_to_go_elsewhere(&share.node, &error) => {
+                Err(error)
+                    if self.is_to_go_elsewhere(&share.node, &error, || {
+                        share.is_replayed(self.client)
+                    }) =>
+                {
+                    batch.has_run |= error.delivery() != Some(Delivery::NotSent);
                     redirects.extend(share.items().map(|index| (index, None)));
                 }
                 Err(error) => {

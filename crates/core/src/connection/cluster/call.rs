@@ -30,6 +30,15 @@ impl Request<'_> {
             Self::Transaction(pipeline) => pipeline.len(),
         }
     }
+
+    /// Whether it may run twice, by the option `replay`.
+    fn is_replayed(self, client: &ClientContext) -> bool {
+        let filter = client.options().replay();
+        match self {
+            Self::One(cmd) => filter.allows(cmd),
+            Self::Transaction(pipeline) => pipeline.cmd_iter().all(|cmd| filter.allows(cmd)),
+        }
+    }
 }
 
 /// A call of a client, perhaps of one among several that share the cluster's sockets.
@@ -89,8 +98,24 @@ impl<'a> Caller<'a> {
     }
 
     /// Leaves `request` with the node for `target`, and completes with the reply. It goes to another node for as long as it
-    /// is certain that it was not run.
+    /// is certain that it was not run, or if it may run twice.
     pub(super) async fn call(self, request: Request<'_>, target: &Target) -> Result<Reply> {
+        let mut may_have_run = false;
+        let outcome = self.call_once(request, target, &mut may_have_run).await;
+        outcome.map_err(|error| match may_have_run {
+            true if error.delivery() == Some(Delivery::NotSent) => {
+                error.with_delivery(Delivery::Unknown)
+            }
+            _ => error,
+        })
+    }
+
+    async fn call_once(
+        self,
+        request: Request<'_>,
+        target: &Target,
+        may_have_run: &mut bool,
+    ) -> Result<Reply> {
         let mut tries = Tries::new();
         let mut asked: Option<Arc<Node>> = None;
         let admitted = self
@@ -115,7 +140,13 @@ impl<'a> Caller<'a> {
                     None => return Ok(reply),
                     Some(redirect) => (Some(redirect), Ok(reply)),
                 },
-                Err(error) if is_to_go_elsewhere(&node, &error) && target.may_change() => {
+                Err(error)
+                    if target.may_change()
+                        && self.is_to_go_elsewhere(&node, &error, || {
+                            request.is_replayed(self.client)
+                        }) =>
+                {
+                    *may_have_run |= error.delivery() != Some(Delivery::NotSent);
                     (None, Err(error))
                 }
                 Err(error) => {
@@ -170,6 +201,20 @@ impl<'a> Caller<'a> {
         if matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout) {
             self.cluster.map().doubt();
         }
+    }
+
+    /// Whether `error` means that the request is to be left with another node than `node`: it was not sent, or it may run
+    /// twice.
+    pub(super) fn is_to_go_elsewhere(
+        self,
+        node: &Node,
+        error: &Error,
+        is_replayed: impl FnOnce() -> bool,
+    ) -> bool {
+        let has_left = node.is_leaving() && error.kind() == ErrorKind::Disconnected;
+        has_left
+            && (error.delivery() == Some(Delivery::NotSent)
+                || self.client.queues_after(error) && is_replayed())
     }
 
     async fn leave(node: &Arc<Node>, request: Request<'_>, in_flight: InFlight) -> Result<Reply> {
@@ -238,13 +283,6 @@ fn nowhere(target: &Target, deadline: Deadline, failure: Option<Error>) -> Error
             error(what).with_source(why)
         }
     }
-}
-
-/// Whether `error` means that the request, which was not sent, is to be left with another node than `node`.
-pub(super) fn is_to_go_elsewhere(node: &Node, error: &Error) -> bool {
-    node.is_leaving()
-        && error.kind() == ErrorKind::Disconnected
-        && error.delivery() == Some(Delivery::NotSent)
 }
 
 impl Target {

@@ -4,11 +4,11 @@ use std::thread;
 
 use redis_manager::prelude::*;
 use redis_manager::redis::pipe;
-use redis_manager::{DisconnectedBehavior, ReplayFilter};
+use redis_manager::{DisconnectedBehavior, Protocol, ReplayFilter};
 use redis_manager_support::TestCluster;
 
 use crate::cluster_fixture::{expect_unloaded, key_of, key_of_each, open_in, sockets};
-use crate::fixture::{Host, PROTOCOLS, eventually};
+use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
 use crate::reconnect::{options, verdict};
 
 #[test]
@@ -41,6 +41,56 @@ fn what_the_replay_filter_names_is_sent_to_whoever_has_taken_over() {
         cluster.wait_until_whole();
         expect_unloaded(&host, &cluster);
     }
+}
+
+#[test]
+fn what_nobody_takes_over_may_have_run_although_it_was_left_with_nobody_else() {
+    // Nobody finds out by himself.
+    let cluster = TestCluster::builder().replicas(0).node_timeout(PATIENCE);
+    let cluster = cluster.args(["--cluster-require-full-coverage", "no"]);
+    let (cluster, host) = (cluster.start_or_panic(), Host::new());
+    // Until it is looked, and the node was given time to answer.
+    let patient = options(Protocol::Auto).command_timeout(Duration::from_secs(9));
+    let filter = ReplayFilter::commands(["incrby"]);
+    let client: RedisCommandClient = open_in(&host, &cluster, patient.replay(filter));
+    let keys = key_of_each(&cluster);
+    let (mut commands, pairs) = (client.commands(), [&keys[0], &keys[1]]);
+    for key in pairs {
+        let () = commands.set(key, 1).unwrap();
+    }
+    let silent = cluster.owner_of(&keys[0]);
+    let mut view = cluster.view(silent).into_iter();
+    let itself = view.find(|line| line.is("myself")).unwrap();
+    silent.pause().unwrap();
+    thread::scope(|scope| {
+        let one = scope.spawn(|| client.commands().incr::<_, _, i64>(&keys[0], 1).map(drop));
+        let several = scope.spawn(|| {
+            let mut pipeline = pipe();
+            pairs.into_iter().for_each(|key| {
+                pipeline.incr(key, 1);
+            });
+            pipeline.exec(&mut client.commands())
+        });
+        eventually("both are under way", || client.snapshot().in_flight >= 2);
+        let all: Vec<_> = (0..16_384).filter(|slot| itself.has(*slot)).collect();
+        let all = all.iter().map(ToString::to_string);
+        let mut forget = vec!["CLUSTER".to_owned(), "DELSLOTS".to_owned()];
+        forget.extend(all);
+        cluster.run_everywhere(&forget);
+        for outcome in [one.join().unwrap(), several.join().unwrap()] {
+            let error = Error::from(outcome.unwrap_err());
+            let told = (error.kind(), error.delivery());
+            assert_eq!(
+                told,
+                (ErrorKind::Timeout, Some(Delivery::Unknown)),
+                "{error}"
+            );
+            let nowhere = "no node of the cluster has slot";
+            assert!(error.message().contains(nowhere), "{error}");
+        }
+    });
+    silent.resume().unwrap();
+    expect_unloaded(&host, &cluster);
 }
 
 #[test]

@@ -14,9 +14,9 @@ use crate::route::upper_name;
 /// Name commands that do no harm if they run twice, such as reads, as they are sent: `redis`' `incr` sends
 /// `INCRBY`. A pipeline is sent again if all its commands are named. In a config file it is a list of names.
 ///
-/// Such a call waits for the next connection, within its deadline. Where calls do not wait for one
-/// (`disconnected_behavior` is [`Reject`](crate::DisconnectedBehavior::Reject), `auto_reconnect` is off) it fails
-/// as any other.
+/// Such a call waits for the next connection, within its deadline; in a cluster it goes to whoever has taken over. Where
+/// calls do not wait for one (`disconnected_behavior` is [`Reject`](crate::DisconnectedBehavior::Reject),
+/// `auto_reconnect` is off) it fails as any other.
 ///
 /// ```
 /// use redis_manager_core::{ReplayFilter, redis::cmd};

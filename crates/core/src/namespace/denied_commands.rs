@@ -3,6 +3,7 @@
 mod dangerous;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use redis::Cmd;
@@ -33,11 +34,10 @@ use dangerous::DANGEROUS;
 /// assert!(!denied.denies(cmd("CONFIG").arg("GET").arg("maxmemory")));
 /// # Ok::<(), redis_manager_core::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct DeniedCommands(Option<Arc<Denied>>);
 
-#[derive(Debug)]
 struct Denied {
     /// As they are written in a config file, in upper case.
     names: BTreeSet<String>,
@@ -45,7 +45,6 @@ struct Denied {
 }
 
 /// How much of a command is denied.
-#[derive(Debug)]
 enum Extent {
     Whole,
     Subcommands(NameMap<()>),
@@ -215,6 +214,12 @@ fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidOptions, message)
 }
 
+impl fmt::Debug for DeniedCommands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
 impl PartialEq for DeniedCommands {
     fn eq(&self, other: &Self) -> bool {
         self.names().eq(other.names())
@@ -270,6 +275,12 @@ mod tests {
         ] {
             assert!(!denied.denies(&cmd(line)), "{line}");
         }
+    }
+
+    #[test]
+    fn it_is_printed_as_its_names() {
+        let denied = DeniedCommands::new(["flushall", "CONFIG|set"]).unwrap();
+        assert_eq!(format!("{denied:?}"), r#"{"CONFIG|SET", "FLUSHALL"}"#);
     }
 
     #[test]

@@ -33,22 +33,22 @@ use crate::{CredentialsProvider, Error, Result};
 #[serde(deny_unknown_fields, default)]
 #[must_use]
 pub struct ClientOptionsBuilder {
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub(super) connect_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub(super) command_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub(super) shutdown_timeout: Duration,
     pub(super) lazy_connect: bool,
     pub(super) shared: bool,
     pub(super) ping_before_activate: bool,
     pub(super) auto_reconnect: bool,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub(super) reconnect_delay: Duration,
     pub(super) suspend_reconnect_on_protocol_failure: bool,
-    #[serde(with = "duration")]
+    #[serde(with = "duration::or_off")]
     pub(super) heartbeat: Option<Duration>,
-    #[serde(with = "duration")]
+    #[serde(with = "duration::or_off")]
     pub(super) busy_poll: Option<Duration>,
     pub(super) disconnected_behavior: DisconnectedBehavior,
     pub(super) read_from: ReadFrom,
@@ -62,7 +62,7 @@ pub struct ClientOptionsBuilder {
     pub(super) blocking_pool_size: usize,
     pub(super) listener_queue_size: usize,
     pub(super) listener_queue_bytes: usize,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub(super) listener_blocked_after: Duration,
     pub(super) overflow: Overflow,
     pub(super) socket: SocketOptions,

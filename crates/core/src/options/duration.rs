@@ -1,4 +1,6 @@
-//! Durations in a config file that can be switched off.
+//! Durations in a config file: text with a unit, `500ms`.
+
+pub(super) mod or_off;
 
 use std::fmt;
 use std::time::Duration;
@@ -7,39 +9,31 @@ use humantime_serde::re::humantime;
 use serde::de::{self, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// `None` in a config file. Not simply left out: that means the default, and TOML knows no null.
-const OFF: &str = "off";
-
 pub(super) fn serialize<S: Serializer>(
-    duration: &Option<Duration>,
+    duration: &Duration,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => humantime_serde::serialize(duration, serializer),
-        None => serializer.serialize_str(OFF),
-    }
+    humantime_serde::serialize(duration, serializer)
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    deserializer.deserialize_str(OrOff)
+) -> Result<Duration, D::Error> {
+    deserializer.deserialize_str(WithUnit)
 }
 
-struct OrOff;
+/// Says what a duration looks like: who writes one without a unit has to guess it otherwise.
+struct WithUnit;
 
-impl Visitor<'_> for OrOff {
-    type Value = Option<Duration>;
+impl Visitor<'_> for WithUnit {
+    type Value = Duration;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration such as \"30s\", or \"off\"")
+        f.write_str("a duration such as \"30s\" or \"500ms\"")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        if text == OFF {
-            return Ok(None);
-        }
-        let parsed = humantime::parse_duration(text).map(Some);
+        let parsed = humantime::parse_duration(text);
         parsed.map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }

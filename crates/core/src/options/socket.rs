@@ -22,9 +22,9 @@ use super::duration;
 #[serde(deny_unknown_fields, default)]
 pub struct SocketOptions {
     tcp_nodelay: bool,
-    #[serde(with = "duration")]
+    #[serde(with = "duration::or_off")]
     keepalive: Option<Duration>,
-    #[serde(with = "duration")]
+    #[serde(with = "duration::or_off")]
     user_timeout: Option<Duration>,
 }
 

@@ -351,15 +351,15 @@ fn what_a_file_must_not_say() {
         ),
         (
             r#"{"connect_timeout": 10}"#,
-            "invalid type: integer `10`, expected a duration",
+            "invalid type: integer `10`, expected a duration such as \"30s\" or \"500ms\"",
         ),
         (
             r#"{"connect_timeout": "10 parsecs"}"#,
-            "invalid value: string \"10 parsecs\", expected a duration",
+            "invalid value: string \"10 parsecs\", expected a duration such as \"30s\" or \"500ms\"",
         ),
         (
             r#"{"socket": {"keepalive": "never"}}"#,
-            "invalid value: string \"never\", expected a duration such as \"30s\", or \"off\"",
+            "invalid value: string \"never\", expected a duration such as \"30s\" or \"500ms\", or \"off\"",
         ),
         (
             r#"{"protocol": "3"}"#,

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::thread;
 
+use redis_manager::Protocol;
 use redis_manager::prelude::*;
 use redis_manager::redis::{Value, cmd};
 use redis_manager_support::TestCluster;
 
-use crate::cluster_fixture::{expect_unloaded, key_of_each, open_in, sockets};
+use crate::cluster_fixture::{expect_unloaded, key_of, key_of_each, open_in, sockets};
 use crate::fixture::{Host, PROTOCOLS, eventually};
 use crate::reconnect::options;
 
@@ -202,4 +203,22 @@ fn a_transaction_whose_slot_goes_elsewhere_before_its_body_reads_begins_anew() {
         drop(session);
         expect_unloaded(&host, &cluster);
     }
+}
+
+#[test]
+fn what_was_connected_to_a_node_that_is_none_any_more_is_not_kept_for_the_next_session() {
+    let (cluster, host) = (TestCluster::start(), Host::new());
+    let client: RedisCommandClient = open_in(&host, &cluster, options(Protocol::Auto));
+    let master = cluster.owner(0);
+    let key = key_of(&cluster, master);
+    let () = client.session().unwrap().set(&key, 1).unwrap();
+    assert_eq!(client.snapshot().sessions.idle, 1);
+    cluster.failover(cluster.replicas_of(master)[0]);
+    eventually("the one before is left", || {
+        let () = client.commands().set(&key, 2).unwrap();
+        client.snapshot().sessions.idle == 0
+    });
+    let () = client.session().unwrap().set(&key, 3).unwrap();
+    assert_eq!(client.snapshot().sessions.idle, 1);
+    expect_unloaded(&host, &cluster);
 }

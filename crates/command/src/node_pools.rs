@@ -40,7 +40,10 @@ impl NodePools {
             return Ok(pool.clone());
         }
         // Nodes come and go.
-        pools.retain(|(_, pool)| pool.status().size > 0 || pool.status().waiting > 0);
+        pools.retain(|(_, pool)| {
+            forget_lost(pool);
+            pool.status().size > 0 || pool.status().waiting > 0
+        });
         let pool = build_pool(context, node, self.size)?;
         pools.push((address.cloned(), pool.clone()));
         Ok(pool)
@@ -49,6 +52,7 @@ impl NodePools {
     pub(crate) fn snapshot(&self) -> PoolSnapshot {
         let (mut out, mut idle, mut waiting) = (0, 0, 0);
         for (_, pool) in &*self.pools.lock() {
+            forget_lost(pool);
             let status = pool.status();
             out += status.size.saturating_sub(status.available);
             idle += status.available;
@@ -63,4 +67,9 @@ impl NodePools {
             pool.close();
         }
     }
+}
+
+/// Takes out what was lost while nobody had it: nobody asks the pool of a node that is gone for another connection.
+fn forget_lost(pool: &ConnectionPool) {
+    pool.retain(|connection, _| connection.is_open());
 }

@@ -7,6 +7,7 @@ mod telling;
 mod view;
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +23,8 @@ pub(crate) use teardown::ClientTeardown;
 
 /// How long to wait before the server is told again what it did not take.
 const RETRY: Duration = Duration::from_millis(50);
+/// The same of what it has refused: whoever may not say it would be refused again.
+const RETRY_REFUSED: Duration = Duration::from_secs(10);
 
 /// Those of one client, or of all that share its connection.
 pub(crate) struct Subscriptions {
@@ -31,6 +34,8 @@ pub(crate) struct Subscriptions {
     /// Listeners that left the table and may be running still; closing waits for them too. Changed
     /// only while `table` is locked.
     leaving: Mutex<Vec<Arc<Listener>>>,
+    /// The channels whose end the server has refused, until it is told again.
+    refused: Mutex<HashSet<Channel>>,
     /// That of all who listen. `None` until it is open.
     connection: OnceLock<Connection>,
 }
@@ -48,6 +53,7 @@ impl Subscriptions {
             this: Weak::clone(this),
             table: Mutex::new(Some(SubscriptionTable::new(is_shared))),
             leaving: Mutex::default(),
+            refused: Mutex::default(),
             connection: OnceLock::new(),
         })
     }
@@ -173,15 +179,20 @@ impl Subscriptions {
         }));
     }
 
-    /// Tells the server again, after a while, what it did not answer in time.
-    fn settle_later(&self, channel: &Channel) {
+    /// Tells the server again, after `pause`, what it did not take.
+    fn settle_later(&self, channel: &Channel, pause: Duration) {
         let Some(context) = self.context() else {
             return;
         };
+        if pause == RETRY_REFUSED && !self.refused.lock().insert(channel.clone()) {
+            // Each listener that leaves it is refused, and there may be many in that time.
+            return;
+        }
         let (this, channel) = (Weak::clone(&self.this), channel.clone());
         drop(context.spawn(async move {
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(pause).await;
             if let Some(this) = this.upgrade() {
+                this.refused.lock().remove(&channel);
                 this.settle_in_background(&channel);
             }
         }));
@@ -248,24 +259,56 @@ impl Subscriptions {
             (None, _) => {}
             // Where there are several sockets, one may have been told in vain of what is subscribed to by another.
             (Some(_), Ok(())) => self.settle_in_background(channel),
-            (Some(Differs::Missing), Err(error)) if is_final(error) => {}
-            (Some(Differs::Unwanted), Err(error)) if error.kind() == ErrorKind::Closed => {}
-            (Some(_), Err(_)) => self.settle_later(channel),
+            (Some(differs), Err(error)) => {
+                if let Some(pause) = pause_after(differs, error.kind()) {
+                    self.settle_later(channel, pause);
+                }
+            }
         }
         outcome
     }
 }
 
-/// Whether it is of no use to tell the server again on this connection.
-fn is_final(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Server | ErrorKind::Disconnected | ErrorKind::Closed
-    )
+/// How long to wait before the server is told again of a channel in which it still `differs`, after a failure of this kind.
+/// `None`: on this connection that is of no use.
+fn pause_after(differs: Differs, failure: ErrorKind) -> Option<Duration> {
+    match (differs, failure) {
+        (_, ErrorKind::Closed) => None,
+        (Differs::Missing, ErrorKind::Server | ErrorKind::Disconnected) => None,
+        // Others may use the connection for months, and each message of the channel comes in vain.
+        (Differs::Unwanted, ErrorKind::Server) => Some(RETRY_REFUSED),
+        _ => Some(RETRY),
+    }
 }
 
 /// A step that the server was told.
 struct Settling {
     number: StepNumber,
     confirmation: Confirmation,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_is_told_again_what_it_may_take_and_seldom_what_it_refuses() {
+        use Differs::{Missing, Unwanted};
+        for (differs, failure, pause) in [
+            (Missing, ErrorKind::Timeout, Some(RETRY)),
+            (Missing, ErrorKind::Server, None),
+            (Missing, ErrorKind::Disconnected, None),
+            (Missing, ErrorKind::Closed, None),
+            (Unwanted, ErrorKind::Timeout, Some(RETRY)),
+            (Unwanted, ErrorKind::Server, Some(RETRY_REFUSED)),
+            (Unwanted, ErrorKind::Disconnected, Some(RETRY)),
+            (Unwanted, ErrorKind::Closed, None),
+        ] {
+            assert_eq!(
+                pause_after(differs, failure),
+                pause,
+                "{differs:?} {failure:?}"
+            );
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! Openings of a cluster, by some of its nodes and with whatever they ask for.
 
+use std::error::Error as StdError;
+use std::sync::Arc;
+
 use redis_manager::prelude::*;
+use redis_manager::{Credentials, CredentialsProvider};
 use redis_manager_support::{TestCluster, TestServer, Validity};
 
 use crate::cluster_fixture::{expect_unloaded, key_of_each, named, open_in, sockets};
@@ -63,6 +67,29 @@ fn if_no_node_is_there_the_opening_fails_and_a_lazy_client_waits_for_one() {
         assert_eq!(waiting.join().unwrap().unwrap(), 1);
     });
     assert!(!sockets(&host, &cluster).is_empty());
+    expect_unloaded(&host, &cluster);
+}
+
+/// Asks a vault that is slow.
+#[derive(Debug)]
+struct Slow;
+
+#[async_trait::async_trait]
+impl CredentialsProvider for Slow {
+    async fn credentials(&self) -> Result<Credentials, Box<dyn StdError + Send + Sync>> {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        Ok(Credentials::new(PASSWORD))
+    }
+}
+
+#[test]
+fn a_lazy_client_has_the_whole_connect_timeout_for_its_first_connection() {
+    let cluster = TestCluster::builder().password(PASSWORD).start_or_panic();
+    let host = Host::new();
+    let lazy = options(Protocol::Auto).lazy_connect(true);
+    let lazy = lazy.credentials(Arc::new(Slow));
+    let client: RedisCommandClient = open(&host, named(&host, &cluster.url()), lazy);
+    assert_eq!(client.commands().incr::<_, _, i64>("key", 1).unwrap(), 1);
     expect_unloaded(&host, &cluster);
 }
 

@@ -8,6 +8,7 @@ mod node;
 mod node_choice;
 mod nodes;
 mod opening;
+mod pace;
 mod part;
 mod pipeline;
 mod request;

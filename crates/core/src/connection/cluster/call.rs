@@ -11,7 +11,7 @@ use super::super::reply::{Collector, Expected, Reply};
 use super::super::ticket::Ticket;
 use super::node::Node;
 use super::tries::{Next, Tries};
-use super::{Cluster, Inner};
+use super::{Cluster, FrequentLooks, Inner};
 use crate::cluster::{NodeAddress, Redirect, Target, Topology};
 use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
 
@@ -60,6 +60,7 @@ impl<'a> Caller<'a> {
                 return Ok(node);
             }
             map.doubt();
+            let _looks = FrequentLooks::at(map);
             let (until, target, map) = (self.deadline, target.clone(), Arc::clone(map));
             self.wait(async move {
                 let changed = changes.changed();

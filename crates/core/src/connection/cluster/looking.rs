@@ -12,8 +12,9 @@ use super::super::socket_target::SocketTarget;
 use super::super::ticket::Ticket;
 use super::Cluster;
 use super::nodes::Standing;
+use super::pace::Pace;
 use crate::cluster::{NodeAddress, Topology};
-use crate::{Backoff, Deadline, Error, ErrorKind, InFlight, Result};
+use crate::{Deadline, Error, ErrorKind, InFlight, Result};
 
 /// What a server that belongs to no cluster says of itself.
 const NO_CLUSTER: &str = "cluster support disabled";
@@ -21,8 +22,6 @@ const NO_CLUSTER: &str = "cluster support disabled";
 const SELDOM: Duration = Duration::from_secs(60);
 /// How often while an answer or a message is expected.
 const EXPECTING: Duration = Duration::from_secs(3);
-/// How often at most, while something does.
-const OFTEN: Duration = Duration::from_secs(1);
 /// How long one node has to answer.
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -39,40 +38,52 @@ struct Told {
 impl Cluster {
     /// Looks from time to time, and whenever there is a doubt, for as long as the client is open.
     pub(super) async fn watch(self) {
-        let mut backoff = Backoff::new(OFTEN);
+        let mut pace = Pace::new();
         let mut last_told = None;
         loop {
+            let began = Instant::now();
             self.until_it_is_time().await;
-            let is_well = match self.look(last_told.as_ref()).await {
-                Ok(told) => {
-                    let Told {
-                        by,
-                        at,
-                        topology,
-                        is_disputed,
-                    } = told;
-                    let is_complete = topology.is_complete() && !is_disputed;
-                    if let Some(subscribers) = &self.0.subscribers {
-                        subscribers.ascertain(&topology, &by, at);
-                    }
-                    self.learn(topology);
-                    last_told = Some(by);
-                    is_complete && !self.0.nodes.is_any_down()
-                }
+            pace.begin(began.elapsed());
+            let is_well = match self.find_out(&mut last_told).await {
+                Ok(is_complete) => is_complete && !self.0.nodes.is_any_down(),
                 Err(error) => {
                     tracing::debug!(%error, "no node of the cluster says what it is like");
                     self.map().set_failure(error);
                     false
                 }
             };
-            if is_well {
-                backoff = Backoff::new(OFTEN);
-            } else {
-                // Until it has changed.
+            if pace.looked(is_well, Instant::now()) {
                 self.map().doubt();
             }
-            sleep(backoff.next_delay()).await;
+            sleep(pace.pause()).await;
         }
+    }
+
+    /// Takes what one of the nodes tells, which is `last_told` then. Returns whether each slot has a node, as far as it is
+    /// certain.
+    async fn find_out(&self, last_told: &mut Option<NodeAddress>) -> Result<bool> {
+        if !self.is_known() {
+            // A client that is lazy begins as others do. Boxed, because it is large.
+            Box::pin(self.ask_seeds()).await?;
+            return Ok(self.map().topology().is_complete());
+        }
+        let Told {
+            by,
+            at,
+            topology,
+            is_disputed,
+        } = self.look(last_told.as_ref()).await?;
+        let is_complete = topology.is_complete() && !is_disputed;
+        if let Some(subscribers) = &self.0.subscribers {
+            subscribers.ascertain(&topology, &by, at);
+        }
+        self.learn(topology);
+        *last_told = Some(by);
+        Ok(is_complete)
+    }
+
+    fn is_known(&self) -> bool {
+        !self.map().topology().masters().is_empty()
     }
 
     /// A node that is silent, and that another has taken over from, gives no reason for doubt.
@@ -87,7 +98,9 @@ impl Cluster {
             {
                 return;
             }
-            if self.expects_something() || Instant::now() >= at_last {
+            // Of a cluster that nobody has used yet nothing needs to be known.
+            let is_late = Instant::now() >= at_last && self.is_known();
+            if is_late || self.expects_something() {
                 return;
             }
         }

@@ -100,7 +100,7 @@ impl ClusterMap {
         self.doubts.notified().await;
     }
 
-    /// Whether somebody waits for a node by a connection of its own.
+    /// Whether somebody waits for a node, and not by the connection that the client's calls share.
     pub(super) fn is_waited_for(&self) -> bool {
         self.frequent_looks.load(Ordering::Relaxed) > 0
     }
@@ -116,7 +116,8 @@ impl ClusterMap {
     }
 }
 
-/// While it lives, it is looked every few seconds which node has what: somebody waits for a node by a connection of its own.
+/// While it lives, it is looked every few seconds which node has what: somebody waits for a node by a connection of its own,
+/// or for one to be known.
 #[derive(Debug)]
 pub struct FrequentLooks(Arc<ClusterMap>);
 

@@ -43,7 +43,7 @@ impl Cluster {
     }
 
     /// Asks one after the other. Whoever has not answered soon is still listened to while the next one is asked.
-    async fn ask_seeds(&self) -> Result<()> {
+    pub(super) async fn ask_seeds(&self) -> Result<()> {
         let time = self.context().options().connect_timeout();
         let (began, mut seeds) = (Instant::now(), self.map().seeds().iter());
         let (mut asking, mut said) = (FuturesUnordered::new(), Vec::new());

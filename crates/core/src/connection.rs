@@ -1,6 +1,7 @@
 //! The connection that all calls of a client share.
 
 mod aborted_transaction;
+mod addresses;
 mod backoff;
 mod busy_poll;
 mod carrier;

@@ -3,6 +3,7 @@
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use super::addresses::connect_to;
 use super::endpoint::Endpoint;
 use super::progress::Progress;
 #[cfg(feature = "tls")]
@@ -54,9 +55,7 @@ pub(super) async fn connect(
     match endpoint {
         Endpoint::Unix(path) => connect_unix(path).await.map_err(failed),
         Endpoint::Tcp { host, port } | Endpoint::Master { host, port, .. } => {
-            let stream = TcpStream::connect((host.as_str(), *port))
-                .await
-                .map_err(failed)?;
+            let stream = connect_to(host, *port).await.map_err(failed)?;
             configure(&stream, peer.options.socket()).map_err(failed)?;
             if peer.uri.is_tls() {
                 // Boxed, because it is large and most have none.

@@ -182,6 +182,36 @@ fn a_client_that_does_not_reconnect_leaves_a_master_that_is_none_any_more() {
     assert_eq!(refused.kind(), ErrorKind::Disconnected, "{refused}");
 }
 
+/// How many connections the sentinels have taken.
+fn taken(trio: &SentinelTrio) -> u64 {
+    let of = |sentinel: &TestSentinel| {
+        let stats = sentinel.command(&["INFO", "stats"]).unwrap().text();
+        let mut lines = stats.lines();
+        let taken = lines.find_map(|it| it.strip_prefix("total_connections_received:"));
+        taken.unwrap().parse::<u64>().unwrap()
+    };
+    trio.sentinels().iter().map(of).sum()
+}
+
+#[test]
+fn clients_that_lose_the_master_at_the_same_time_do_not_ask_the_sentinels_each() {
+    const CLIENTS: usize = 200;
+    let (trio, host) = (SentinelTrio::start(), Host::new());
+    let open = |_| open(&host, named_url(&trio), options(Protocol::Auto));
+    let clients: Vec<RedisCommandClient> = (0..CLIENTS).map(open).collect();
+    let primary = trio.primary();
+    let before = taken(&trio);
+    kill_ours(primary);
+    eventually("all are back", || connections(primary) == CLIENTS);
+    let asked = taken(&trio) - before;
+    assert!((1..=CLIENTS as u64 / 2).contains(&asked), "{asked}");
+    assert!(
+        clients
+            .iter()
+            .all(|client| client.snapshot().reconnects == 1)
+    );
+}
+
 /// Sentinels are few, and one that accepts and is silent holds up every opening.
 #[test]
 fn a_silent_sentinel_takes_its_share_of_the_time_and_no_more() {

@@ -6,6 +6,7 @@ mod lookup;
 mod registry;
 mod role;
 mod round;
+mod shared_answer;
 mod watcher;
 
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::Endpoint;
-use crate::{ClientOptions, ClientResources, RedisUri};
+use crate::{ClientOptions, ClientResources, RedisUri, Result};
 
 pub(super) use found_master::FoundMaster;
 pub(crate) use registry::{SentinelSets, SentinelUse};
 pub(super) use role::Role;
 pub(super) use round::share;
+use shared_answer::SharedAnswer;
 
 /// The sentinels of one URI, for all clients that name the same ones and the same master.
 pub(crate) struct SentinelSet {
@@ -33,6 +35,8 @@ pub(crate) struct SentinelSet {
     resources: ClientResources,
     /// The sentinel to ask first.
     first: AtomicUsize,
+    /// The master that one of them named when they were asked last, and the number of that sentinel.
+    named: SharedAnswer<Result<(usize, Endpoint)>>,
     known: watch::Sender<Known>,
     is_watched: AtomicBool,
     unwanted: CancellationToken,
@@ -80,6 +84,7 @@ impl SentinelSet {
             options: options.clone(),
             resources: resources.clone(),
             first: AtomicUsize::new(0),
+            named: SharedAnswer::new(),
             known: watch::Sender::default(),
             is_watched: AtomicBool::new(false),
             unwanted: CancellationToken::new(),

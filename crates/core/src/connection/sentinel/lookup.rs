@@ -9,20 +9,26 @@ use super::super::dialogue::Dialogue;
 use super::super::endpoint::Endpoint;
 use super::super::login::ask;
 use super::super::progress::Progress;
+use super::SentinelSet;
 use super::answer::{Address, address};
 use super::found_master::FoundMaster;
 use super::round::{nobody_knows, order, share};
-use super::{SentinelSet, Switches};
 use crate::resp::Decoder;
 use crate::{Credentials, Error, ErrorKind, Result};
 
 impl SentinelSet {
-    /// Asks one after the other, of whom all together have less than `time`.
+    /// Asks one after the other, of whom all together have less than `time`; once for all who want to know it at the same time.
     ///
     /// The next one is asked first next time, unless the server turns out to be a master: who named it may be behind.
     pub(in super::super) async fn master(self: &Arc<Self>, time: Duration) -> Result<FoundMaster> {
         // Before they are asked, so that a switch meanwhile is noticed.
         let switches = self.switches();
+        let (index, endpoint) = self.named.get(self.ask_all(time)).await?;
+        Ok(FoundMaster::new(self, index, endpoint, switches))
+    }
+
+    /// Completes with the number of a sentinel that names a master, and with that.
+    async fn ask_all(&self, time: Duration) -> Result<(usize, Endpoint)> {
         let (share, count) = (share(time, self.nodes.len()), self.nodes.len());
         let mut said = Vec::new();
         let mut behind = None;
@@ -31,24 +37,19 @@ impl SentinelSet {
                 Ok(endpoint) if self.known.borrow().is_behind(&endpoint) => {
                     behind.get_or_insert((index, endpoint));
                 }
-                Ok(endpoint) => return Ok(self.found(index, endpoint, switches)),
+                Ok(endpoint) => return Ok(self.found(index, endpoint)),
                 Err(error) => said.push(error),
             }
         }
         match behind {
-            Some((index, endpoint)) => Ok(self.found(index, endpoint, switches)),
+            Some((index, endpoint)) => Ok(self.found(index, endpoint)),
             None => Err(nobody_knows(&self.master, &self.uri, &said)),
         }
     }
 
-    fn found(
-        self: &Arc<Self>,
-        index: usize,
-        endpoint: Endpoint,
-        switches: Switches,
-    ) -> FoundMaster {
+    fn found(&self, index: usize, endpoint: Endpoint) -> (usize, Endpoint) {
         self.first.store(index + 1, Ordering::Relaxed);
-        FoundMaster::new(self, index, endpoint, switches)
+        (index, endpoint)
     }
 
     /// Asks the sentinel of this number, which has so much time: its share of the option `connect_timeout`.

@@ -110,6 +110,7 @@ mod sentinel_credentials;
 mod sentinel_failover;
 mod sentinel_secured;
 mod sentinel_sharing;
+mod sentinel_told;
 mod session;
 mod session_connections;
 mod shard_channels;

@@ -155,3 +155,37 @@ fn clients_with_one_login_for_the_sentinels_share_the_one_that_listens() {
         sentinel.clients().unwrap().len() == 1
     });
 }
+
+#[test]
+fn clients_with_other_times_ask_and_listen_by_their_own() {
+    let (server, host) = (TestServer::start(), Host::new());
+    let sentinel = knowing(&server);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let alone = url(&[&sentinel], "#main");
+    let open_with = |options| -> RedisCommandClient { open(&host, &alone, options) };
+    let usual = || options(Protocol::Auto);
+    for (index, options) in [
+        usual(),
+        usual().heartbeat(None),
+        usual().reconnect_delay(Duration::from_secs(30)),
+        usual().connect_timeout(Duration::from_secs(3)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for options in [options.clone(), options] {
+            let () = open_with(options).commands().set("k", "v").unwrap();
+            eventually("one listens for all with these times", || {
+                sentinel.clients().unwrap().len() == index + 1
+            });
+        }
+    }
+    let url = format!("redis-sentinel://{}#main", silent.local_addr().unwrap());
+    let _patient: RedisCommandClient = open(&host, &url, usual().lazy_connect(true));
+    let hasty = usual().connect_timeout(Duration::from_millis(300));
+    let opened =
+        host.manager
+            .open_with::<RedisCommandClient>(&host.script, &url, hasty.build().unwrap());
+    let error = opened.unwrap_err();
+    assert!(error.message().contains("of 300ms"), "{error}");
+}

@@ -99,7 +99,12 @@ impl SentinelSet {
             && own.0.sentinel_master_id() == uri.sentinel_master_id()
             && own.0.is_tls() == uri.is_tls()
             && own.0.verify_peer() == uri.verify_peer();
+        // By which the one that listens finds out that a sentinel is silent, and when it is asked again.
+        let same_times = own.1.connect_timeout() == options.connect_timeout()
+            && own.1.heartbeat() == options.heartbeat()
+            && own.1.reconnect_delay() == options.reconnect_delay();
         same_place
+            && same_times
             && own.1.tls() == options.tls()
             && own.1.socket() == options.socket()
             && own.1.has_sentinel_credentials_of(options)

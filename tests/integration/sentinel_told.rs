@@ -1,0 +1,127 @@
+//! What a sentinel tells of its own accord: each of the two messages is enough.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use redis_manager::prelude::*;
+use redis_manager_support::TestServer;
+
+use crate::fixture::{Host, PROTOCOLS, eventually};
+use crate::reconnect::{expect_lost, open, options};
+
+const SWITCHED: &str = "+switch-master";
+const PROMOTED: &str = "+promoted-slave";
+
+/// Names a master, and tells of another when it is told to, and only to whoever has subscribed to just that message.
+struct TellingSentinel {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    master: u16,
+    /// Who has subscribed to what.
+    subscribers: Vec<(&'static str, TcpStream)>,
+}
+
+impl TellingSentinel {
+    fn naming(master: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State {
+            master,
+            subscribers: Vec::new(),
+        }));
+        let serving = Arc::clone(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let state = Arc::clone(&serving);
+                thread::spawn(move || serve(stream, &state));
+            }
+        });
+        Self { port, state }
+    }
+
+    fn tell(&self, channel: &str, payload: &str, master: u16) {
+        let mut state = self.state.lock().unwrap();
+        state.master = master;
+        let message = array(&["message", channel, payload]);
+        for (subscribed, stream) in &mut state.subscribers {
+            if *subscribed == channel {
+                let _ = stream.write_all(message.as_bytes());
+            }
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, state: &Mutex<State>) {
+    let mut request = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut request) {
+        let said = String::from_utf8_lossy(&request[..count]);
+        let mut state = state.lock().unwrap();
+        let mut answer = String::new();
+        if said.contains("GET-MASTER-ADDR-BY-NAME") {
+            answer += &array(&["127.0.0.1", &state.master.to_string()]);
+        }
+        for channel in [SWITCHED, PROMOTED] {
+            if said.contains(channel) {
+                answer += &format!("*3\r\n$9\r\nsubscribe\r\n{}:1\r\n", bulk(channel));
+                state
+                    .subscribers
+                    .push((channel, stream.try_clone().unwrap()));
+            }
+        }
+        if said.contains("PING") {
+            answer += &array(&["pong", ""]);
+        }
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
+}
+
+fn array(words: &[&str]) -> String {
+    let bulks: String = words.iter().map(|word| bulk(word)).collect();
+    format!("*{}\r\n{bulks}", words.len())
+}
+
+#[test]
+fn each_of_the_two_messages_alone_has_clients_go_to_the_other_master() {
+    let [old, new] = [(); 2].map(|()| TestServer::start());
+    let (from, to) = (old.port(), new.port());
+    let switched = format!("main 127.0.0.1 {from} 127.0.0.1 {to}");
+    let promoted = format!("slave 127.0.0.1:{to} 127.0.0.1 {to} @ main 127.0.0.1 {from}");
+    for (channel, payload) in [(SWITCHED, switched), (PROMOTED, promoted)] {
+        for protocol in PROTOCOLS {
+            let (host, sentinel) = (Host::new(), TellingSentinel::naming(from));
+            let url = format!("redis-sentinel://127.0.0.1:{}#main", sentinel.port);
+            let client: RedisCommandClient = open(&host, &url, options(protocol));
+            let pubsub: RedisPubSubClient = open(&host, &url, options(protocol));
+            let listening = pubsub.register_listener(&*host.name, |_: &Message| Ok(()));
+            listening.unwrap();
+            eventually("it is listened to", || {
+                sentinel.state.lock().unwrap().subscribers.len() == 2
+            });
+            let mut events = [client.events(), pubsub.events()];
+            // Nothing has failed, and nothing is going to.
+            sentinel.tell(channel, &payload, to);
+            for events in &mut events {
+                let cause = expect_lost(events);
+                let message = cause.message();
+                assert!(message.contains("have another master"), "{message}");
+            }
+            let () = client.commands().set(&host.name, channel).unwrap();
+            assert_eq!(new.run(&["GET", &host.name]).text(), channel);
+            eventually("the listener is there too", || {
+                new.run(&["PUBLISH", &host.name, "m"]).as_int() == Some(1)
+            });
+            assert!(host.manager.unload_script(&host.script).is_clean());
+        }
+    }
+}

@@ -99,3 +99,99 @@ impl ServerCertVerifier for Anyone {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use rustls::crypto::ring::{default_provider, sign::any_supported_type};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::server::{ClientHello, ResolvesServerCert};
+    use rustls::sign::CertifiedKey;
+    use rustls::version::{TLS12, TLS13};
+    use rustls::{
+        ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion, client,
+    };
+
+    use super::super::client_config::client_config;
+    use super::super::material::Material;
+    use super::*;
+    use crate::{TlsOptions, VerifyPeer};
+
+    /// Shows a certificate, and signs with a key that need not be that of it.
+    #[derive(Debug)]
+    struct Shown(Arc<CertifiedKey>);
+
+    impl ResolvesServerCert for Shown {
+        fn resolve(&self, _client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    fn server(
+        certificate: &rcgen::Certificate,
+        key: &rcgen::KeyPair,
+        version: &'static SupportedProtocolVersion,
+    ) -> ServerConnection {
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let key = any_supported_type(&key).unwrap();
+        let shown = CertifiedKey::new(vec![certificate.der().clone()], key);
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Shown(Arc::new(shown))));
+        ServerConnection::new(Arc::new(config)).unwrap()
+    }
+
+    fn client(certificate: &rcgen::Certificate, verify: VerifyPeer) -> ClientConnection {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        let material = Material::read(&TlsOptions::default()).unwrap();
+        let config = client_config(&material, Arc::new(roots), verify).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        client::ClientConnection::new(Arc::new(config), name).unwrap()
+    }
+
+    /// What the client finds.
+    fn handshake(mut client: ClientConnection, mut server: ServerConnection) -> Result<(), Error> {
+        while client.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).unwrap();
+            server.read_tls(&mut Cursor::new(bytes)).unwrap();
+            server.process_new_packets().unwrap();
+            let mut bytes = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut bytes).unwrap();
+            }
+            let mut bytes = Cursor::new(bytes);
+            while client.read_tls(&mut bytes).unwrap() > 0 {
+                client.process_new_packets()?;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn whoever_shows_a_certificate_has_to_have_its_key() {
+        let own = rcgen::KeyPair::generate().unwrap();
+        let other = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.self_signed(&own).unwrap();
+        for version in [&TLS12, &TLS13] {
+            for (verify, finds_out) in [
+                (VerifyPeer::Full, true),
+                (VerifyPeer::Ca, true),
+                (VerifyPeer::None, false),
+            ] {
+                let meets = |key| {
+                    let server = server(&certificate, key, version);
+                    handshake(client(&certificate, verify), server)
+                };
+                assert_eq!(meets(&own), Ok(()), "{verify:?}");
+                let outcome = meets(&other);
+                assert_eq!(outcome.is_err(), finds_out, "{verify:?}: {outcome:?}");
+            }
+        }
+    }
+}

@@ -210,6 +210,35 @@ fn certificates_that_are_renewed_on_disk_are_used_from_the_next_connection_on() 
 }
 
 #[test]
+fn they_are_used_while_connections_that_were_made_with_the_old_ones_stay_open() {
+    let certificates = Certificates::new(&HOSTS, Validity::Current);
+    let start = || {
+        let mut tls = certificates.server();
+        tls.wants_certificates = true;
+        TestServer::builder().tls(tls).start_with_tls()
+    };
+    let Some(before) = start() else {
+        return;
+    };
+    let host = Host::new();
+    let open_at = |server: &TestServer| -> Result<RedisCommandClient, Error> {
+        let options = built(ClientOptions::builder().tls(certificates.mutual()));
+        let (manager, script) = (&host.manager, &host.script);
+        manager.open_with(script, url(server, "localhost"), options)
+    };
+    let old = open_at(&before).unwrap();
+    certificates.renew(&HOSTS, Validity::Current);
+    let after = start().unwrap();
+    let new = open_at(&after).unwrap();
+    for client in [old, new] {
+        let () = client.commands().set("k", "v").unwrap();
+    }
+    // That one has what was there when it was started.
+    let refused = open_at(&before).unwrap_err();
+    assert!(refused.message().contains("no authority"), "{refused}");
+}
+
+#[test]
 fn a_configuration_names_the_files_and_the_environment_may_hold_the_key() {
     let certificates = Certificates::new(&HOSTS, Validity::Current);
     let mut tls = certificates.server();

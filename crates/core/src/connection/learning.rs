@@ -8,7 +8,7 @@ use super::link::value;
 use super::ticket::Ticket;
 use super::wire::Wire;
 use crate::namespace::CommandTable;
-use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result};
+use crate::{ClientContext, Deadline, Delivery, Error, Result};
 
 /// Sees to it that the guard of `context` knows the commands of the server behind `wire`, until `deadline`.
 ///
@@ -25,12 +25,8 @@ pub(super) async fn learn_commands(
     let learning = context.run_admitted(async move {
         let address = of.address();
         let tables = of.resources().command_tables();
-        let learning = tables.get(&address, ask(&of, &wire, deadline));
-        let table = match deadline.at() {
-            Some(at) => tokio::time::timeout_at(at, learning).await,
-            None => Ok(learning.await),
-        };
-        let table = table.unwrap_or_else(|_| Err(too_late(deadline)))?;
+        let asking = ask(&of, &wire, deadline);
+        let table = tables.get(&address, deadline, asking).await?;
         if let Some(guard) = of.guard() {
             guard.set_table(table);
         }
@@ -63,10 +59,4 @@ pub(super) fn table_of(reply: Value, who: &str) -> Result<CommandTable> {
         Error::new(refused.kind(), message).with_source(refused)
     })?;
     CommandTable::read(&reply)
-}
-
-fn too_late(deadline: Deadline) -> Error {
-    let timeout = deadline.timeout().unwrap_or_default();
-    let message = format!("the server did not say within {timeout:?} which commands it has");
-    Error::new(ErrorKind::Timeout, message)
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use tokio::time::timeout_at;
 
 use super::CommandTable;
-use crate::Result;
+use crate::{Deadline, Error, ErrorKind, Result};
 
 /// Held while a server is asked, so that others wait for the answer.
 type Slot = tokio::sync::Mutex<Weak<CommandTable>>;
@@ -16,8 +17,28 @@ type Slot = tokio::sync::Mutex<Weak<CommandTable>>;
 pub(crate) struct TableCache(Mutex<HashMap<String, Arc<Slot>>>);
 
 impl TableCache {
-    /// The table of the server at `address`, from another client if one has it; else by asking with `ask`.
+    /// The table of the server at `address`, from another client if one has it; else by asking with `ask`. Whoever asks
+    /// already may have more time than `deadline` leaves. Must be polled on an I/O runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] at `deadline`; otherwise that of `ask`.
     pub(crate) async fn get(
+        &self,
+        address: &str,
+        deadline: Deadline,
+        ask: impl Future<Output = Result<CommandTable>>,
+    ) -> Result<Arc<CommandTable>> {
+        let getting = self.get_in_turn(address, ask);
+        match deadline.at() {
+            Some(at) => timeout_at(at, getting)
+                .await
+                .unwrap_or_else(|_| Err(too_late(deadline))),
+            None => getting.await,
+        }
+    }
+
+    async fn get_in_turn(
         &self,
         address: &str,
         ask: impl Future<Output = Result<CommandTable>>,
@@ -46,6 +67,12 @@ impl TableCache {
     }
 }
 
+fn too_late(deadline: Deadline) -> Error {
+    let timeout = deadline.timeout().unwrap_or_default();
+    let message = format!("the server did not say within {timeout:?} which commands it has");
+    Error::new(ErrorKind::Timeout, message)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,7 +81,10 @@ mod tests {
     use redis::Value;
 
     use super::*;
-    use crate::{Error, ErrorKind};
+
+    fn unhurried() -> Deadline {
+        Deadline::after(None)
+    }
 
     async fn ask(asked: &AtomicUsize) -> Result<CommandTable> {
         tokio::task::yield_now().await;
@@ -76,11 +106,11 @@ mod tests {
     #[tokio::test]
     async fn a_server_is_asked_once_by_however_many() {
         let (cache, asked) = (TableCache::default(), AtomicUsize::new(0));
-        let all = join_all((0..100).map(|_| cache.get("a", ask(&asked)))).await;
+        let all = join_all((0..100).map(|_| cache.get("a", unhurried(), ask(&asked)))).await;
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         let first = all[0].as_ref().unwrap();
         assert!(all.iter().flatten().all(|table| Arc::ptr_eq(table, first)));
-        drop(cache.get("b", ask(&asked)).await);
+        drop(cache.get("b", unhurried(), ask(&asked)).await);
         assert_eq!(asked.load(Ordering::Relaxed), 2);
     }
 
@@ -88,12 +118,27 @@ mod tests {
     async fn a_failure_is_one_callers_alone_and_what_nobody_has_is_forgotten() {
         let (cache, asked) = (TableCache::default(), AtomicUsize::new(0));
         let fail = async { Err(Error::new(ErrorKind::Timeout, "no")) };
-        assert!(cache.get("a", fail).await.is_err());
-        let table = cache.get("a", ask(&asked)).await.unwrap();
+        assert!(cache.get("a", unhurried(), fail).await.is_err());
+        let table = cache.get("a", unhurried(), ask(&asked)).await.unwrap();
         drop(table);
-        drop(cache.get("a", ask(&asked)).await.unwrap());
+        drop(cache.get("a", unhurried(), ask(&asked)).await.unwrap());
         assert_eq!(asked.load(Ordering::Relaxed), 2);
-        drop(cache.get("b", ask(&asked)).await.unwrap());
+        drop(cache.get("b", unhurried(), ask(&asked)).await.unwrap());
         assert_eq!(cache.0.lock().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_asks_and_gets_no_answer_holds_up_nobody_beyond_his_deadline() {
+        let (cache, asked) = (TableCache::default(), AtomicUsize::new(0));
+        let silent = cache.get("a", unhurried(), std::future::pending());
+        let deadline = Deadline::after(std::time::Duration::from_millis(20));
+        let short = cache.get("a", deadline, ask(&asked));
+        let error = tokio::select! {
+            biased;
+            _ = silent => unreachable!("it is not answered"),
+            outcome = short => outcome.unwrap_err(),
+        };
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        cache.get("a", unhurried(), ask(&asked)).await.unwrap();
     }
 }

@@ -92,19 +92,20 @@ impl Cluster {
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         self.learn(topology);
-        self.learn_commands(async { connection.ask_async(&cmd("COMMAND"), deadline).await })
-            .await?;
-        Ok(())
+        let command = cmd("COMMAND");
+        self.learn_commands(deadline, connection.ask_async(&command, deadline))
+            .await
     }
 
     async fn learn_commands(
         &self,
+        deadline: Deadline,
         asking: impl Future<Output = Result<redis::Value>>,
     ) -> Result<()> {
         let context = self.context();
         let tables = context.resources().command_tables();
         let address = context.uri().address();
-        let table = tables.get(&address, async {
+        let table = tables.get(&address, deadline, async {
             table_of(asking.await?, "a cluster's client")
         });
         let table = table.await?;
@@ -150,7 +151,7 @@ impl<'a> Caller<'a> {
                     .put(&cmd("COMMAND"), client.admit_until(deadline)?)?;
                 one(Ticket::new(node.wire().clone(), left).await?)
             };
-            cluster.learn_commands(asking).await
+            cluster.learn_commands(deadline, asking).await
         })
         .await?;
         known.get().ok_or_else(|| self.client.closed_error())

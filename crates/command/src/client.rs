@@ -12,7 +12,8 @@ use redis_manager_core::{
     ScriptRedisClient, Teardown, wait,
 };
 
-use crate::lease::is_lost_unsent;
+use crate::connection_pool::is_lost_unsent;
+use crate::lease::Lease;
 use crate::session_pool::{Purpose, SessionPools};
 use crate::{RedisAsyncCommands, RedisAsyncSession, RedisCommands, RedisSession};
 
@@ -120,7 +121,7 @@ impl RedisCommandClient {
     /// # Ok(()) }
     /// ```
     pub fn session(&self) -> Result<RedisSession> {
-        wait(self.0.sessions().lease())?.map(RedisSession::new)
+        wait(Lease::of_session(self.0.sessions()))?.map(RedisSession::new)
     }
 
     /// The asynchronous twin of [`session`](Self::session).
@@ -129,7 +130,9 @@ impl RedisCommandClient {
     ///
     /// As its twin.
     pub async fn session_async(&self) -> Result<RedisAsyncSession> {
-        self.0.sessions().lease().await.map(RedisAsyncSession::new)
+        Lease::of_session(self.0.sessions())
+            .await
+            .map(RedisAsyncSession::new)
     }
 
     pub(crate) async fn request(&self, cmd: &Cmd) -> Result<Value> {
@@ -158,12 +161,10 @@ impl RedisCommandClient {
         let _share = share.map_err(|error| error.with_command(upper_name(cmd)))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
-            let leased = self
-                .0
-                .sessions()
-                .lease_for(Purpose::BlockingCall, deadline)
-                .await;
-            let mut lease = leased.map_err(|error| error.with_command(upper_name(cmd)))?;
+            let leased = Lease::take(self.0.sessions(), Purpose::BlockingCall, deadline);
+            let mut lease = leased
+                .await
+                .map_err(|error| error.with_command(upper_name(cmd)))?;
             match lease.request_by(cmd, deadline).await {
                 // A connection of the pool may be lost just before it is used; then another one is.
                 Err(error) if is_lost_unsent(&error) => {}
@@ -177,12 +178,10 @@ impl RedisCommandClient {
         let _share = share.map_err(|error| error.with_command("pipeline"))?;
         let deadline = Deadline::after(self.0.context.command_timeout());
         loop {
-            let leased = self
-                .0
-                .sessions()
-                .lease_for(Purpose::BlockingCall, deadline)
-                .await;
-            let mut lease = leased.map_err(|error| error.with_command("pipeline"))?;
+            let leased = Lease::take(self.0.sessions(), Purpose::BlockingCall, deadline);
+            let mut lease = leased
+                .await
+                .map_err(|error| error.with_command("pipeline"))?;
             match lease.request_pipeline_by(pipeline, deadline).await {
                 // A connection of the pool may be lost just before it is used; then another one is.
                 Err(error) if is_lost_unsent(&error) => {}

@@ -6,7 +6,8 @@ use std::time::Duration;
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolConfig, RecycleError, RecycleResult};
 use redis_manager_core::{
-    ClientContext, Connection, Deadline, Error, ErrorKind, ExclusiveConnection, NodeAddress, Result,
+    ClientContext, Connection, Deadline, Delivery, Error, ErrorKind, ExclusiveConnection,
+    NodeAddress, Result,
 };
 
 /// How long ago a connection must have been used to be asked for a sign of life first.
@@ -19,6 +20,17 @@ pub(crate) type ConnectionPool = Pool<Connections>;
 
 /// A connection that is out; dropped, it goes back.
 pub(crate) type Pooled = Object<Connections>;
+
+/// Whether a connection was lost before what was to be sent was.
+pub(crate) fn is_lost_unsent(error: &Error) -> bool {
+    error.kind() == ErrorKind::Disconnected && error.delivery() == Some(Delivery::NotSent)
+}
+
+/// Never seen: whoever has one gives it back only at the end, or for another one.
+pub(crate) fn unleased() -> Error {
+    Error::new(ErrorKind::Internal, "the session has no connection")
+        .with_delivery(Delivery::NotSent)
+}
 
 /// Builds a pool of at most `size` connections, to a `node` of the cluster if there is one. Does not connect.
 pub(crate) fn build_pool(

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use redis_manager_core::redis::{Cmd, Pipeline, ToRedisArgs, Value, cmd};
 use redis_manager_core::route::{BlockingTimeout, SessionEffect, session_effect, upper_name};
-use redis_manager_core::{ClientContext, Deadline, Delivery, Error, ErrorKind, Result, Share};
+use redis_manager_core::{
+    ClientContext, Deadline, Delivery, Error, ErrorKind, LimitName, Result, Share,
+};
 
 use crate::condition::Condition;
-use crate::connection_pool::Pooled;
+use crate::connection_pool::{Pooled, unleased};
 use crate::roaming::Roaming;
+use crate::session_pool::{Purpose, SessionPools};
 
 pub(crate) struct Lease {
     context: Arc<ClientContext>,
@@ -22,30 +25,33 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    pub(crate) fn new(context: &Arc<ClientContext>, connection: Pooled) -> Self {
-        Self {
-            context: Arc::clone(context),
-            connection: Some(connection),
-            condition: Condition::default(),
-            share: Share::default(),
-            roaming: None,
-        }
+    /// One for a session of the script's.
+    pub(crate) async fn of_session(pools: &Arc<SessionPools>) -> Result<Self> {
+        let share = pools.share(LimitName::Sessions)?;
+        let deadline = Deadline::after(pools.context().command_timeout());
+        let mut lease = Self::take(pools, Purpose::Session, deadline).await?;
+        lease.share = share;
+        Ok(lease)
     }
 
-    /// One in a cluster, without a connection so far.
-    pub(crate) fn roaming(context: &Arc<ClientContext>, roaming: Roaming) -> Self {
-        Self {
-            context: Arc::clone(context),
-            connection: None,
+    /// One for `purpose`. In a cluster it is one that goes where its commands' keys are, and has a connection from its
+    /// first command on.
+    pub(crate) async fn take(
+        pools: &Arc<SessionPools>,
+        purpose: Purpose,
+        deadline: Deadline,
+    ) -> Result<Self> {
+        let (connection, roaming) = match pools.cluster() {
+            Some(cluster) => (None, Some(Box::new(Roaming::new(cluster, pools, purpose)))),
+            None => (Some(pools.connection(purpose, None, deadline).await?), None),
+        };
+        Ok(Self {
+            context: Arc::clone(pools.context()),
+            connection,
             condition: Condition::default(),
             share: Share::default(),
-            roaming: Some(Box::new(roaming)),
-        }
-    }
-
-    pub(crate) fn with_share(mut self, share: Share) -> Self {
-        self.share = share;
-        self
+            roaming,
+        })
     }
 
     pub(crate) async fn request(&mut self, cmd: &Cmd) -> Result<Value> {
@@ -230,17 +236,6 @@ fn named(error: Error, command: impl FnOnce() -> String) -> Error {
         Some(_) => error,
         None => error.with_command(command()),
     }
-}
-
-/// Never seen: the connection leaves only when the lease ends, or for another one.
-pub(crate) fn unleased() -> Error {
-    Error::new(ErrorKind::Internal, "the session has no connection")
-        .with_delivery(Delivery::NotSent)
-}
-
-/// Whether a connection was lost before what was to be sent was.
-pub(crate) fn is_lost_unsent(error: &Error) -> bool {
-    error.kind() == ErrorKind::Disconnected && error.delivery() == Some(Delivery::NotSent)
 }
 
 impl Drop for Lease {

@@ -11,8 +11,7 @@ use redis_manager_core::{
 };
 
 use crate::condition::Condition;
-use crate::connection_pool::Pooled;
-use crate::lease::{is_lost_unsent, unleased};
+use crate::connection_pool::{Pooled, is_lost_unsent, unleased};
 use crate::session_pool::{Purpose, SessionPools};
 
 /// The longest pause before a command that was not run is tried once more.

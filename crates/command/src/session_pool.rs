@@ -11,9 +11,7 @@ use redis_manager_core::{
 use tokio::sync::Semaphore;
 
 use crate::connection_pool::{ConnectionPool, Pooled};
-use crate::lease::Lease;
 use crate::node_pools::NodePools;
-use crate::roaming::Roaming;
 
 /// Two sorts with a cap each, so that blocking commands never starve sessions.
 pub(crate) struct SessionPools {
@@ -34,6 +32,7 @@ pub(crate) enum Purpose {
 }
 
 impl SessionPools {
+    /// Those of the client that `context` describes, whose calls share `connection`.
     pub(crate) fn new(context: &Arc<ClientContext>, connection: &Connection) -> Arc<Self> {
         let options = context.options();
         let places = options.request_queue_size();
@@ -46,11 +45,13 @@ impl SessionPools {
         })
     }
 
-    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease> {
-        let share = self.share(LimitName::Sessions)?;
-        let deadline = Deadline::after(self.context.command_timeout());
-        let leased = self.lease_for(Purpose::Session, deadline);
-        Ok(leased.await?.with_share(share))
+    pub(crate) fn context(&self) -> &Arc<ClientContext> {
+        &self.context
+    }
+
+    /// Who knows which node has what, if the server is a cluster.
+    pub(crate) fn cluster(&self) -> Option<&Connection> {
+        self.cluster.as_ref()
     }
 
     /// Takes one of what the script may have of these.
@@ -58,20 +59,6 @@ impl SessionPools {
         let script = self.context.script();
         let share = script.share(limit);
         share.map_err(|error| error.with_client(self.context.client_id()))
-    }
-
-    /// In a cluster it is one that goes where its commands' keys are, and has a connection from its first command on.
-    pub(crate) async fn lease_for(
-        self: &Arc<Self>,
-        purpose: Purpose,
-        deadline: Deadline,
-    ) -> Result<Lease> {
-        if let Some(connection) = &self.cluster {
-            let roaming = Roaming::new(connection, self, purpose);
-            return Ok(Lease::roaming(&self.context, roaming));
-        }
-        let connection = self.connection(purpose, None, deadline).await?;
-        Ok(Lease::new(&self.context, connection))
     }
 
     /// A connection to `node`, if the server is a cluster, or else to the server.

@@ -11,7 +11,7 @@ use redis::{
 use socket2::TcpKeepalive;
 
 #[cfg(feature = "tls")]
-use crate::tls::Material;
+use crate::tls::{self, Material};
 use crate::{
     ClientOptions, Error, ErrorKind, ReadFrom, RedisTopology, RedisUri, Result, VerifyPeer,
 };
@@ -140,7 +140,7 @@ fn secured(
     options: &ClientOptions,
 ) -> Result<ConnectionInfo> {
     let material = Material::read(options.tls())?;
-    material.check(uri.verify_peer())?;
+    tls::check(&material, uri.verify_peer())?;
     let (host, port) = match info.addr() {
         ConnectionAddr::Tcp(host, port) => (host.clone(), *port),
         _ => return Ok(info),
@@ -185,7 +185,7 @@ fn secured(_: ConnectionInfo, uri: &RedisUri, _: &ClientOptions) -> Result<Conne
 #[cfg(feature = "tls")]
 pub(crate) fn check_tls(uri: &RedisUri, options: &ClientOptions) -> Result<()> {
     match uri.is_tls() {
-        true => Material::read(options.tls())?.check(uri.verify_peer()),
+        true => tls::check(&Material::read(options.tls())?, uri.verify_peer()),
         false => Ok(()),
     }
 }

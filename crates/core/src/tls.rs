@@ -7,6 +7,7 @@ mod material;
 mod system_roots;
 mod verifier;
 
+pub(crate) use client_config::check;
 pub(crate) use configs::TlsConfigs;
 pub(crate) use failure::{explain, is_from_tls};
 pub(crate) use material::Material;

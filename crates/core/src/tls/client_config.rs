@@ -47,3 +47,13 @@ pub(super) fn client_config(
             .map_err(|error| material.unusable_identity(&error)),
     }
 }
+
+/// Looks whether connections can be made with `material`.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidOptions`] names what cannot be used.
+pub(crate) fn check(material: &Material, verify_peer: VerifyPeer) -> Result<()> {
+    let roots = material.roots()?.unwrap_or_else(RootCertStore::empty);
+    client_config(material, Arc::new(roots), verify_peer).map(drop)
+}

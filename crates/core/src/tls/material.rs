@@ -1,13 +1,10 @@
 //! What the options of TLS name, read.
 
-use std::sync::Arc;
-
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::client_config::client_config;
-use crate::{Error, ErrorKind, Pem, Result, TlsOptions, VerifyPeer};
+use crate::{Error, ErrorKind, Pem, Result, TlsOptions};
 
 /// The bytes of the files, or of the text, as they were when they were read. Two that are equal make the same
 /// connections.
@@ -92,16 +89,6 @@ impl Material {
                 certificate.name, key.name
             )),
         }
-    }
-
-    /// Looks whether connections can be made with it.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidOptions`] names what cannot be used.
-    pub(crate) fn check(&self, verify_peer: VerifyPeer) -> Result<()> {
-        let roots = self.roots()?.unwrap_or_else(RootCertStore::empty);
-        client_config(self, Arc::new(roots), verify_peer).map(drop)
     }
 
     /// The certificates of the authorities, if any are named, for the `redis` crate.

@@ -11,6 +11,7 @@ mod sentinel;
 mod server;
 mod server_login;
 mod tree;
+mod variable_name;
 
 #[cfg(test)]
 mod tests;

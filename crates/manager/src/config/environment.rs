@@ -4,8 +4,8 @@ use std::env;
 
 use redis_manager_core::Result;
 
-use super::overrides;
 use super::problem::Problem;
+use super::variable_name::rest;
 
 /// The variables that may be meant by `prefix`.
 pub(super) fn variables(prefix: &str) -> Result<Vec<(String, String)>> {
@@ -13,7 +13,7 @@ pub(super) fn variables(prefix: &str) -> Result<Vec<(String, String)>> {
     for (name, value) in env::vars_os() {
         // Those that are no text cannot be ours, and may stand in the environment of anybody.
         let Some(name) = name.to_str() else { continue };
-        if overrides::rest(name, prefix).is_none() {
+        if rest(name, prefix).is_none() {
             continue;
         }
         let Some(value) = value.to_str() else {

@@ -9,10 +9,13 @@ use serde_json::Value;
 
 use super::password::Password;
 use super::problem::{Problem, at};
+use super::variable_name::{in_variable, rest};
 use super::{ManagerConfig, tree};
 
 const PASSWORD: &str = "password";
 const SENTINEL: &str = "sentinel";
+/// The entries that say where a password is read.
+const SOURCES: [&str; 2] = ["password_env", "password_file"];
 /// How the variable of a password itself ends, and where that is below a server.
 const PASSWORDS: [(&str, &[&str]); 2] = [
     ("_PASSWORD", &[PASSWORD]),
@@ -66,13 +69,6 @@ struct Refused {
     problem: Problem,
 }
 
-/// What stands behind `prefix` in `name`, in upper case; `None` if that does not begin it.
-pub(super) fn rest(name: &str, prefix: &str) -> Option<String> {
-    let (name, prefix) = (name.to_uppercase(), prefix.to_uppercase());
-    let rest = name.strip_prefix(&prefix)?.strip_prefix('_')?;
-    Some(rest.to_owned())
-}
-
 struct Overrides {
     config: ManagerConfig,
     /// The same, to be changed.
@@ -122,36 +118,14 @@ impl Overrides {
 
     fn set(&mut self, path: &[String], value: &str) -> Result<(), Problem> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        if let ["servers", server, SENTINEL, PASSWORD] = names[..] {
-            if let Some(entry) = self.config.servers.get_mut(server) {
-                let sentinel = entry.sentinel().clone().with_password(value);
-                *entry = entry.clone().with_sentinel(sentinel);
+        if let [below @ .., last] = names.as_slice() {
+            if *last == PASSWORD {
+                self.set_password(below, Some(Password::new(value)));
+                return Ok(());
             }
-            return Ok(());
-        }
-        if let ["servers", server, PASSWORD] = names[..] {
-            let entry = self.config.servers.get_mut(server);
-            if let Some(entry) = entry {
-                *entry = entry.clone().with_password(value);
+            if SOURCES.contains(last) {
+                self.forget_password(below, last);
             }
-            return Ok(());
-        }
-        if let [
-            "servers",
-            server,
-            source @ ("password_env" | "password_file"),
-        ] = names[..]
-        {
-            self.forget_password(server, source);
-        }
-        if let [
-            "servers",
-            server,
-            SENTINEL,
-            source @ ("password_env" | "password_file"),
-        ] = names[..]
-        {
-            self.forget_sentinel_password(server, source);
         }
         let before = self.leaf(&names).take();
         let mut first = None;
@@ -187,26 +161,26 @@ impl Overrides {
         Ok(())
     }
 
-    /// Another source is to be that of the server's password.
-    fn forget_password(&mut self, server: &str, source: &str) {
-        for other in ["password_env", "password_file"] {
-            if other != source {
-                self.tree["servers"][server][other] = Value::Null;
-            }
+    /// Another `source` is to be that of the password there.
+    fn forget_password(&mut self, login: &[&str], source: &str) {
+        let entries = self.leaf(login);
+        for other in SOURCES.into_iter().filter(|other| *other != source) {
+            entries[other] = Value::Null;
         }
-        if let Some(entry) = self.config.servers.get_mut(server) {
-            entry.set_password(None);
-        }
+        self.set_password(login, None);
     }
 
-    fn forget_sentinel_password(&mut self, server: &str, source: &str) {
-        for other in ["password_env", "password_file"] {
-            if other != source {
-                self.tree["servers"][server][SENTINEL][other] = Value::Null;
-            }
-        }
-        if let Some(entry) = self.config.servers.get_mut(server) {
-            entry.sentinel_mut().set_password(None);
+    /// Sets the password itself, which is not in the tree.
+    fn set_password(&mut self, login: &[&str], password: Option<Password>) {
+        let (server, is_of_sentinels) = match login {
+            ["servers", server] => (*server, false),
+            ["servers", server, SENTINEL] => (*server, true),
+            _ => return,
+        };
+        match self.config.servers.get_mut(server) {
+            Some(entry) if is_of_sentinels => entry.sentinel_mut().set_password(password),
+            Some(entry) => entry.set_password(password),
+            None => {}
         }
     }
 
@@ -284,14 +258,6 @@ fn find(tree: &Value, rest: &str, path: &mut Vec<String>, found: &mut Vec<Vec<St
         }
         path.pop();
     }
-}
-
-/// A name as it stands in that of a variable.
-fn in_variable(name: &str) -> String {
-    name.to_uppercase()
-        .chars()
-        .map(|c| if c.is_alphanumeric() { c } else { '_' })
-        .collect()
 }
 
 /// What a variable's text may be where `before` stood.

@@ -111,6 +111,15 @@ impl Connection {
     /// # Errors
     ///
     /// As [`ExclusiveConnection::open_async`].
+    ///
+    /// ```no_run
+    /// # use redis_manager_core::{Connection, Deadline, NodeAddress, Result};
+    /// # use std::time::Duration;
+    /// # async fn example(connection: Connection, node: NodeAddress) -> Result<()> {
+    /// let own = connection.open_at(&node).await?;
+    /// own.ping_async(Deadline::after(Duration::from_secs(1))).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn open_at(&self, node: &NodeAddress) -> Result<ExclusiveConnection> {
         match &self.link {
             Link::Cluster(cluster) => cluster.open_exclusive(&self.context, node).await,
@@ -120,6 +129,17 @@ impl Connection {
 
     /// Completes with the reason when the node at `node` has no part in the cluster any more that the client needs; never, if
     /// it has none now, or if there is no cluster. Must be polled on the client's I/O runtime.
+    ///
+    /// ```no_run
+    /// # use redis_manager_core::{Connection, ExclusiveConnection, NodeAddress, Result};
+    /// # async fn example(connection: Connection, node: NodeAddress) -> Result<ExclusiveConnection> {
+    /// // A node that is gone may never answer, and nobody is to wait for it.
+    /// tokio::select! {
+    ///     opened = connection.open_at(&node) => opened,
+    ///     lost = connection.loss_of(&node) => Err(lost),
+    /// }
+    /// # }
+    /// ```
     pub fn loss_of(&self, node: &NodeAddress) -> impl Future<Output = Error> + Send + use<> {
         let context = Arc::clone(&self.context);
         let loss = match &self.link {
@@ -135,6 +155,15 @@ impl Connection {
     }
 
     /// Has the cluster looked at every few seconds, if there is one, for as long as what this returns lives.
+    ///
+    /// ```no_run
+    /// # use redis_manager_core::{Connection, Deadline, ExclusiveConnection, Result, redis};
+    /// # async fn example(connection: Connection, own: ExclusiveConnection) -> Result<()> {
+    /// let looks = connection.look_often();
+    /// let popped = own.request_async(redis::cmd("BLPOP").arg("queue").arg(0), Deadline::after(None)).await?;
+    /// drop(looks);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn look_often(&self) -> Option<FrequentLooks> {
         match &self.link {

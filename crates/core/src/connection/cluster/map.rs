@@ -117,7 +117,7 @@ impl ClusterMap {
 }
 
 /// While it lives, it is looked every few seconds which node has what: somebody waits for a node by a connection of its own,
-/// or for one to be known.
+/// or for one to be known. Made by [`Connection::look_often`](crate::Connection::look_often), which shows its use.
 #[derive(Debug)]
 pub struct FrequentLooks(Arc<ClusterMap>);
 

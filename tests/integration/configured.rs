@@ -4,8 +4,10 @@ use std::fs;
 
 use redis_manager::prelude::*;
 use redis_manager::{LimitName, ManagerConfig};
-use redis_manager_support::TestServer;
+use redis_manager_support::{TestCluster, TestServer};
 
+use crate::cluster_fixture::key_of_each;
+use crate::listening::{hearing, next_text};
 use crate::reconnect::{expect_event, kill_connections};
 
 fn guarded() -> TestServer {
@@ -266,4 +268,53 @@ fn a_script_has_the_options_of_the_configuration_unless_it_is_loaded_with_others
     let refused = manager.load_script("economy:items").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidOptions);
     assert!(manager.script("economy:items").is_none());
+}
+
+#[test]
+fn a_cluster_is_opened_by_its_name_and_each_connection_has_the_password_that_is_in_the_file_then() {
+    let cluster = TestCluster::builder().replicas(0).password("first");
+    let cluster = cluster.start_or_panic();
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    fs::write(&password, "first\n").unwrap();
+    let manager = RedisManager::from_config(toml(&format!(
+        "[servers.main]
+         uri = '{}'
+         password_file = '{}'
+         options = {{ shared = true }}",
+        cluster.url(),
+        password.display()
+    )))
+    .unwrap();
+    let script = manager.load_script("economy").unwrap();
+    let keys = key_of_each(&cluster);
+    let client: RedisCommandClient = manager.open(&script, named("main")).unwrap();
+    let () = client.commands().set(&keys[0], 1).unwrap();
+    let pubsub: RedisPubSubClient = manager.open(&script, named("main")).unwrap();
+    let (function, heard) = hearing();
+    pubsub.register_listener("news", function).unwrap();
+    pubsub.publish("news", "m").unwrap();
+    assert_eq!(next_text(&heard), "m");
+    let basic: RedisBasicClient = manager.open(&script, named("main")).unwrap();
+    assert_eq!(basic.ping().unwrap(), "PONG");
+    let UnderlyingClient::Cluster(raw) = basic.redis_client() else {
+        panic!("it is a cluster");
+    };
+    let mut raw = raw.get_connection().unwrap();
+    let () = raw.set(&keys[1], 1).unwrap();
+
+    fs::write(&password, "second").unwrap();
+    cluster.run_everywhere(&["CONFIG", "SET", "requirepass", "second"]);
+    for key in &keys {
+        let () = client.commands().set(key, 2).unwrap();
+        let () = client.session().unwrap().set(key, 3).unwrap();
+    }
+    for client_type in [ClientType::Command, ClientType::PubSub] {
+        let alone = ClientOptions::default();
+        let opened = manager.open_redis_client_with(&script, client_type, named("main"), alone);
+        opened.unwrap();
+    }
+    let basic: RedisBasicClient = manager.open(&script, named("main")).unwrap();
+    assert_eq!(basic.ping().unwrap(), "PONG");
+    assert!(manager.unload_script(&script).is_clean());
 }

@@ -18,11 +18,15 @@ use crate::reconnect::{
 /// A server that lets nobody in but users with a password.
 pub(crate) fn guarded() -> TestServer {
     let server = TestServer::start();
+    add_users(&server);
+    server
+}
+
+fn add_users(server: &TestServer) {
     for user in ["alice", "bob"] {
         let password = format!(">{user}'s");
         server.run(&["ACL", "SETUSER", user, "on", "~*", "&*", "+@all", &password]);
     }
-    server
 }
 
 fn login(user: &str) -> Credentials {
@@ -460,4 +464,29 @@ fn while_a_client_is_closed_nobody_waits_for_a_login() {
         Arc::strong_count(&provider),
         1 + usize::from(client.client_options().credentials().is_some())
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn over_a_unix_socket_it_is_as_over_tcp() {
+    let server = TestServer::builder().unix_socket().start_or_panic();
+    add_users(&server);
+    let url = format!("unix://{}", server.socket_path().unwrap().display());
+    for protocol in PROTOCOLS {
+        let (host, login_) = (Host::new(), rotating("alice"));
+        let asking = || options(protocol).credentials(login_.clone());
+        let client: RedisCommandClient = open(&host, &url, asking());
+        let pubsub: RedisPubSubClient = open(&host, &url, asking());
+        let (function, heard) = crate::listening::hearing();
+        pubsub.register_listener(&*host.name, function).unwrap();
+        assert_eq!(whoami(&mut client.commands()), "alice");
+        let mut events = [client.events(), pubsub.events()];
+        login_.set(login("bob"));
+        events.iter_mut().for_each(|events| expect_renewed(events));
+        assert_eq!(whoami(&mut client.commands()), "bob");
+        assert_eq!(whoami(&mut client.session().unwrap()), "bob");
+        assert_eq!(pubsub.publish(&*host.name, "m").unwrap(), 1);
+        assert_eq!(crate::listening::next_text(&heard), "m");
+        assert!(host.manager.unload_script(&host.script).is_clean());
+    }
 }

@@ -111,6 +111,7 @@ mod sentinel_failover;
 mod sentinel_secured;
 mod sentinel_sharing;
 mod sentinel_told;
+mod sentinel_transactions;
 mod session;
 mod session_connections;
 mod shard_channels;

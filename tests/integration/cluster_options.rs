@@ -53,12 +53,11 @@ fn what_nobody_takes_over_may_have_run_although_it_was_left_with_nobody_else() {
     let patient = options(Protocol::Auto).command_timeout(Duration::from_secs(9));
     let filter = ReplayFilter::commands(["incrby"]);
     let client: RedisCommandClient = open_in(&host, &cluster, patient.replay(filter));
-    let keys = key_of_each(&cluster);
-    let (mut commands, pairs) = (client.commands(), [&keys[0], &keys[1]]);
-    for key in pairs {
-        let () = commands.set(key, 1).unwrap();
+    let silent = cluster.owner(0);
+    let keys = [key_of(&cluster, silent), key_of(&cluster, silent)];
+    for key in &keys {
+        let () = client.commands().set(key, 1).unwrap();
     }
-    let silent = cluster.owner_of(&keys[0]);
     let mut view = cluster.view(silent).into_iter();
     let itself = view.find(|line| line.is("myself")).unwrap();
     silent.pause().unwrap();
@@ -66,7 +65,7 @@ fn what_nobody_takes_over_may_have_run_although_it_was_left_with_nobody_else() {
         let one = scope.spawn(|| client.commands().incr::<_, _, i64>(&keys[0], 1).map(drop));
         let several = scope.spawn(|| {
             let mut pipeline = pipe();
-            pairs.into_iter().for_each(|key| {
+            keys.iter().for_each(|key| {
                 pipeline.incr(key, 1);
             });
             pipeline.exec(&mut client.commands())

@@ -10,6 +10,7 @@ mod fixture;
 #[path = "../faults/random.rs"]
 mod random;
 
+mod announced_names;
 mod bad_uris;
 mod basic_client;
 mod basic_cluster;

@@ -144,3 +144,20 @@ fn the_quickstart_runs_over_tls_and_mutual_tls() {
         assert!(told.contains("authority"), "{told}");
     }
 }
+
+#[test]
+fn the_quickstart_runs_over_tls_to_sentinels_and_to_a_cluster() {
+    let certificates = Certificates::new(&HOSTS, Validity::Current);
+    let (ca, file) = (option("CA"), certificates.path("ca.pem"));
+    let trusting = [(ca.as_str(), &*file)];
+    let trio = SentinelTrio::builder().tls(certificates.server());
+    let Some(trio) = trio.start_with_tls() else {
+        return;
+    };
+    expect_success(trio.servers(), &trio.url(), &trusting);
+    let cluster = TestCluster::builder()
+        .replicas(0)
+        .tls(certificates.server());
+    let cluster = cluster.start_with_tls().unwrap();
+    expect_success(cluster.nodes(), &cluster.url(), &trusting);
+}

@@ -96,7 +96,7 @@ pub(crate) fn cluster_client(
     #[cfg(feature = "tls")]
     if uri.is_tls() {
         let material = Material::read(options.tls())?;
-        material.check(uri.verify_peer())?;
+        tls::check(&material, uri.verify_peer())?;
         // Before them, or they would have everybody verified.
         let mode = match uri.verify_peer() {
             VerifyPeer::None => TlsMode::Insecure,

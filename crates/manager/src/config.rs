@@ -1,6 +1,7 @@
 //! What a host's configuration file says: servers by name, and what scripts may do.
 
 mod environment;
+mod login;
 mod overrides;
 mod password;
 mod prefix_template;

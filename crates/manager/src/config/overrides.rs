@@ -172,15 +172,14 @@ impl Overrides {
 
     /// Sets the password itself, which is not in the tree.
     fn set_password(&mut self, login: &[&str], password: Option<Password>) {
-        let (server, is_of_sentinels) = match login {
-            ["servers", server] => (*server, false),
-            ["servers", server, SENTINEL] => (*server, true),
-            _ => return,
-        };
-        match self.config.servers.get_mut(server) {
-            Some(entry) if is_of_sentinels => entry.sentinel_mut().set_password(password),
-            Some(entry) => entry.set_password(password),
-            None => {}
+        if let ["servers", server, below @ ..] = login
+            && let Some(server) = self.config.servers.get_mut(*server)
+        {
+            let login = match below {
+                [] => server.login_mut(),
+                _ => server.sentinel_mut().login_mut(),
+            };
+            login.password = password;
         }
     }
 
@@ -194,10 +193,10 @@ impl Overrides {
         let mut config = tree::read(self.tree.clone())?;
         for (name, server) in &mut config.servers {
             let before = self.config.servers.get(name);
-            let given: Option<&Password> = before.and_then(|before| before.given_password());
-            server.set_password(given.cloned());
-            let given = before.and_then(|before| before.sentinel().given_password());
-            server.sentinel_mut().set_password(given.cloned());
+            let given = before.and_then(|before| before.login().password.clone());
+            server.login_mut().password = given;
+            let given = before.and_then(|before| before.sentinel().login().password.clone());
+            server.sentinel_mut().login_mut().password = given;
         }
         Ok(config)
     }

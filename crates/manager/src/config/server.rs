@@ -1,15 +1,15 @@
 //! A server, in a configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use redis_manager_core::{ClientOptions, Pem, RedisTopology, RedisUri};
 use serde::{Deserialize, Serialize, Serializer, ser};
 
-use super::password::{Password, PasswordSource};
+use super::login::LoginConfig;
 use super::problem::Problem;
 use super::sentinel::SentinelConfig;
-use super::server_login::{ServerLogin, ServerLogins};
+use super::server_login::ServerLogins;
 
 /// A server, in a configuration: where it is, who logs in, and the options of its clients.
 ///
@@ -31,20 +31,56 @@ use super::server_login::{ServerLogin, ServerLogins};
 /// # Ok::<(), redis_manager::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written", into = "Written")]
 pub struct ServerConfig {
+    uri: RedisUri,
+    login: LoginConfig,
+    sentinel: SentinelConfig,
+    options: ClientOptions,
+}
+
+/// As it is written, where its login has no table of its own. (serde does not refuse unknown fields where one is flattened.)
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "ServerConfig", deny_unknown_fields)]
+struct Written {
     #[serde(serialize_with = "without_password")]
     uri: RedisUri,
     username: Option<String>,
     password_env: Option<String>,
     password_file: Option<PathBuf>,
-    /// One that came from outside.
-    #[serde(skip)]
-    password: Option<Password>,
     #[serde(default)]
     sentinel: SentinelConfig,
     #[serde(default)]
     options: ClientOptions,
+}
+
+impl From<Written> for ServerConfig {
+    fn from(written: Written) -> Self {
+        Self {
+            uri: written.uri,
+            login: LoginConfig {
+                username: written.username,
+                password_env: written.password_env,
+                password_file: written.password_file,
+                password: None,
+            },
+            sentinel: written.sentinel,
+            options: written.options,
+        }
+    }
+}
+
+impl From<ServerConfig> for Written {
+    fn from(server: ServerConfig) -> Self {
+        Self {
+            uri: server.uri,
+            username: server.login.username,
+            password_env: server.login.password_env,
+            password_file: server.login.password_file,
+            sentinel: server.sentinel,
+            options: server.options,
+        }
+    }
 }
 
 impl ServerConfig {
@@ -53,10 +89,7 @@ impl ServerConfig {
     pub fn new(uri: RedisUri) -> Self {
         Self {
             uri,
-            username: None,
-            password_env: None,
-            password_file: None,
-            password: None,
+            login: LoginConfig::default(),
             sentinel: SentinelConfig::default(),
             options: ClientOptions::default(),
         }
@@ -64,45 +97,30 @@ impl ServerConfig {
 
     /// Sets the user to log in as, in place of the URI's. An empty name means none.
     #[must_use]
-    pub fn with_username(mut self, username: impl Into<String>) -> Self {
-        self.username = Some(username.into()).filter(|username| !username.is_empty());
-        self
+    pub fn with_username(self, username: impl Into<String>) -> Self {
+        let login = self.login.with_username(username);
+        Self { login, ..self }
     }
 
     /// Sets the password, in place of any other. It is never written.
     #[must_use]
-    pub fn with_password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(Password::new(password));
-        self
+    pub fn with_password(self, password: impl Into<String>) -> Self {
+        let login = self.login.with_password(password);
+        Self { login, ..self }
     }
 
     /// Takes the password from the environment variable of this name, in place of any other.
     #[must_use]
     pub fn with_password_env(self, variable: impl Into<String>) -> Self {
-        let password_env = Some(variable.into());
-        Self {
-            password_env,
-            ..self.without_sources()
-        }
+        let login = self.login.with_password_env(variable);
+        Self { login, ..self }
     }
 
     /// Takes the password from the file at `path`, in place of any other.
     #[must_use]
     pub fn with_password_file(self, path: impl Into<PathBuf>) -> Self {
-        let password_file = Some(path.into());
-        Self {
-            password_file,
-            ..self.without_sources()
-        }
-    }
-
-    fn without_sources(self) -> Self {
-        Self {
-            password: None,
-            password_env: None,
-            password_file: None,
-            ..self
-        }
+        let login = self.login.with_password_file(path);
+        Self { login, ..self }
     }
 
     /// Says who logs in on the sentinels.
@@ -128,7 +146,7 @@ impl ServerConfig {
     /// The user to log in as; `None` means the server's default user.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
-        self.username.as_deref().or(self.uri.username())
+        self.login.username().or(self.uri.username())
     }
 
     /// Who logs in on the sentinels.
@@ -143,33 +161,25 @@ impl ServerConfig {
         &self.options
     }
 
-    /// Where the password comes from; `None`: what the URI says.
-    pub(super) fn password_source(&self) -> Option<PasswordSource> {
-        if let Some(password) = &self.password {
-            return Some(PasswordSource::Given(password.clone()));
+    /// Who logs in on it and on its sentinels, as far as it is not the URI that says so.
+    pub(super) fn logins(&self) -> ServerLogins {
+        let sentinels = self.sentinel.login();
+        ServerLogins {
+            server: self.login.login_as(self.username()).map(Arc::new),
+            sentinels: sentinels.login_as(sentinels.username()).map(Arc::new),
         }
-        let variable = self.password_env.clone().map(PasswordSource::Variable);
-        variable.or_else(|| self.password_file.clone().map(PasswordSource::File))
     }
 
-    pub(super) fn logins(&self) -> ServerLogins {
-        let of_server = |source| ServerLogin::new(self.username(), source);
-        ServerLogins {
-            server: self.password_source().map(of_server).map(Arc::new),
-            sentinels: self.sentinel.login().map(Arc::new),
-        }
+    pub(super) fn login_mut(&mut self) -> &mut LoginConfig {
+        &mut self.login
     }
 
     pub(super) fn sentinel_mut(&mut self) -> &mut SentinelConfig {
         &mut self.sentinel
     }
 
-    pub(super) fn given_password(&self) -> Option<&Password> {
-        self.password.as_ref()
-    }
-
-    pub(super) fn set_password(&mut self, password: Option<Password>) {
-        self.password = password;
+    pub(super) fn login(&self) -> &LoginConfig {
+        &self.login
     }
 
     /// The same with the uri as text, and without its login.
@@ -195,26 +205,10 @@ impl ServerConfig {
 
     /// What contradicts itself, whatever the environment adds.
     pub(super) fn check(&self) -> Result<(), Problem> {
-        if self.password_env.is_some() && self.password_file.is_some() {
-            let what = "there is a `password_env` as well; take one of them";
-            return Err(Problem::new("password_file", what));
-        }
-        let empty = |path: &Path| path.as_os_str().is_empty();
-        for (name, is_empty) in [
-            ("password_env", self.password_env.as_deref() == Some("")),
-            (
-                "password_file",
-                self.password_file.as_deref().is_some_and(empty),
-            ),
-            ("username", self.username.as_deref() == Some("")),
-        ] {
-            if is_empty {
-                return Err(Problem::new(name, "it is empty"));
-            }
-        }
+        self.login.check()?;
         for (name, is_given) in [
-            ("password_env", self.password_env.is_some()),
-            ("password_file", self.password_file.is_some()),
+            ("password_env", self.login.password_env.is_some()),
+            ("password_file", self.login.password_file.is_some()),
         ] {
             if is_given && self.uri.password().is_some() {
                 let what = format!("there is a `{name}` as well; take one of them");
@@ -224,28 +218,22 @@ impl ServerConfig {
                 ));
             }
         }
-        if self.username.is_some() && self.uri.username().is_some() {
+        if self.login.username.is_some() && self.uri.username().is_some() {
             return Err(Problem::new(
                 "uri",
                 "it has a user name, and there is a `username` as well; take one of them",
             ));
         }
         let below = |problem: Problem| problem.below("sentinel");
-        self.sentinel.check().map_err(below)
+        self.sentinel.login().check().map_err(below)
     }
 
     /// What is missing once the environment has added what it has.
     pub(super) fn check_login(&self) -> Result<(), Problem> {
         self.check()?;
         self.check_sentinel()?;
-        let has_password = self.password_source().is_some() || self.uri.password().is_some();
-        match has_password || self.username.is_none() {
-            true => Ok(()),
-            false => Err(Problem::new(
-                "username",
-                "a user needs a password: `password_env`, `password_file`, or a variable that ends in `_PASSWORD`",
-            )),
-        }
+        let has_password = self.login.has_password() || self.uri.password().is_some();
+        self.login.check_user(has_password, "_PASSWORD")
     }
 
     fn check_sentinel(&self) -> Result<(), Problem> {

@@ -18,7 +18,7 @@ fn a_file_in_toml() {
     assert_eq!(main.options().command_timeout(), Duration::from_millis(500));
     assert_eq!(main.options().connect_timeout(), Duration::from_secs(10));
     let source = PasswordSource::File("/run/secrets/redis".into());
-    assert_eq!(main.password_source(), Some(source));
+    assert_eq!(main.login().password_source(), Some(source));
     assert_eq!(
         config.server_names().collect::<Vec<_>>(),
         ["events-2", "main"]

@@ -54,14 +54,14 @@ fn a_password_in_a_variable_goes_before_the_files() {
         ),
     ])
     .unwrap();
-    let source = |name| config.server(name).unwrap().password_source();
+    let source = |name| config.server(name).unwrap().login().password_source();
     assert_eq!(source("main").unwrap().read().unwrap(), "hunter2");
     assert_eq!(
         source("events-2"),
         Some(PasswordSource::Variable("REDIS_PASSWORD".into()))
     );
     let next = config.with_variables("X", [("X_SERVERS_MAIN_PASSWORD_ENV", "REDIS_PASSWORD")]);
-    let source = next.unwrap().server("main").unwrap().password_source();
+    let source = next.unwrap().server("main").unwrap().login().password_source();
     assert_eq!(
         source,
         Some(PasswordSource::Variable("REDIS_PASSWORD".into()))

@@ -2,14 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::SystemTime;
 
 use redis_manager::prelude::*;
 use redis_manager_support::TestServer;
 
-use crate::fixture::{Host, PROTOCOLS, eventually};
-use crate::reconnect::{expect_lost, open, options};
+use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
+use crate::reconnect::{expect_lost, open, options, verdict};
 
 const SWITCHED: &str = "+switch-master";
 const PROMOTED: &str = "+promoted-slave";
@@ -22,6 +23,8 @@ struct TellingSentinel {
 
 struct State {
     master: u16,
+    /// How often it was asked for it.
+    asked: usize,
     /// Who has subscribed to what.
     subscribers: Vec<(&'static str, TcpStream)>,
 }
@@ -32,6 +35,7 @@ impl TellingSentinel {
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State {
             master,
+            asked: 0,
             subscribers: Vec::new(),
         }));
         let serving = Arc::clone(&state);
@@ -42,6 +46,10 @@ impl TellingSentinel {
             }
         });
         Self { port, state }
+    }
+
+    fn asked(&self) -> usize {
+        self.state.lock().unwrap().asked
     }
 
     fn tell(&self, channel: &str, payload: &str, master: u16) {
@@ -64,6 +72,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         let mut answer = String::new();
         if said.contains("GET-MASTER-ADDR-BY-NAME") {
             answer += &array(&["127.0.0.1", &state.master.to_string()]);
+            state.asked += 1;
         }
         for channel in [SWITCHED, PROMOTED] {
             if said.contains(channel) {
@@ -103,25 +112,69 @@ fn each_of_the_two_messages_alone_has_clients_go_to_the_other_master() {
             let url = format!("redis-sentinel://127.0.0.1:{}#main", sentinel.port);
             let client: RedisCommandClient = open(&host, &url, options(protocol));
             let pubsub: RedisPubSubClient = open(&host, &url, options(protocol));
-            let listening = pubsub.register_listener(&*host.name, |_: &Message| Ok(()));
-            listening.unwrap();
+            let (sender, told) = mpsc::channel();
+            let listening = pubsub.listener(&*host.name).with_gaps();
+            listening
+                .register(move |event: &ListenerEvent| Ok(sender.send(event.clone())?))
+                .unwrap();
+            let mut session = client.session().unwrap();
+            let () = session.set(&host.name, "of the old one").unwrap();
             eventually("it is listened to", || {
                 sentinel.state.lock().unwrap().subscribers.len() == 2
             });
             let mut events = [client.events(), pubsub.events()];
             // Nothing has failed, and nothing is going to.
+            let before = SystemTime::now();
             sentinel.tell(channel, &payload, to);
             for events in &mut events {
                 let cause = expect_lost(events);
                 let message = cause.message();
                 assert!(message.contains("have another master"), "{message}");
             }
+            let of_the_old = verdict(session.get::<_, String>(&host.name));
+            assert_eq!(of_the_old.0, ErrorKind::Disconnected);
+            let () = client.session().unwrap().set(&host.name, "other").unwrap();
+            assert_eq!(new.run(&["GET", &host.name]).text(), "other");
             let () = client.commands().set(&host.name, channel).unwrap();
             assert_eq!(new.run(&["GET", &host.name]).text(), channel);
             eventually("the listener is there too", || {
                 new.run(&["PUBLISH", &host.name, "m"]).as_int() == Some(1)
             });
+            match told.recv_timeout(PATIENCE).unwrap() {
+                // It was certain to be heard no longer than the old one was.
+                ListenerEvent::Gap(gap) => assert!(gap.since <= before, "{gap:?}"),
+                event => panic!("{event:?}"),
+            }
             assert!(host.manager.unload_script(&host.script).is_clean());
         }
+    }
+}
+
+#[test]
+fn a_master_that_does_not_answer_is_waited_for_no_longer_than_it_is_the_master() {
+    let accepting = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = accepting.local_addr().unwrap().port();
+    for protocol in PROTOCOLS {
+        let [old, new] = [(); 2].map(|()| TestServer::start());
+        let (host, sentinel) = (Host::new(), TellingSentinel::naming(old.port()));
+        let url = format!("redis-sentinel://127.0.0.1:{}#main", sentinel.port);
+        let patient = options(protocol).connect_timeout(Duration::from_secs(3_600));
+        let client: RedisCommandClient = open(&host, &url, patient);
+        eventually("it is listened to", || {
+            sentinel.state.lock().unwrap().subscribers.len() == 2
+        });
+        // It is asked, and names this one; nobody is told so.
+        sentinel.state.lock().unwrap().master = silent;
+        let asked = sentinel.asked();
+        let mut events = client.events();
+        old.kill().unwrap();
+        expect_lost(&mut events);
+        eventually("it is asked", || sentinel.asked() > asked);
+        let to = new.port();
+        let switched = format!("main 127.0.0.1 {silent} 127.0.0.1 {to}");
+        sentinel.tell(SWITCHED, &switched, to);
+        let () = client.commands().set("k", "v").unwrap();
+        assert_eq!(new.run(&["GET", "k"]).text(), "v");
+        assert!(host.manager.unload_script(&host.script).is_clean());
     }
 }

@@ -1,4 +1,5 @@
-//! Sessions and blocking calls wait, as other calls do, for a cluster that is down, and for a node that loads.
+//! Sessions and blocking calls wait, as other calls do, for a cluster that is down, and for a node that loads or refuses the
+//! login.
 
 use std::thread;
 use std::time::Instant;
@@ -7,9 +8,9 @@ use redis_manager::prelude::*;
 use redis_manager::redis::Value;
 use redis_manager_support::{TestCluster, TestServer};
 
-use crate::cluster_fixture::{expect_unloaded, key_of, open_in};
+use crate::cluster_fixture::{expect_unloaded, key_of, named, open_in};
 use crate::fixture::{Host, PATIENCE, PROTOCOLS, eventually};
-use crate::reconnect::options;
+use crate::reconnect::{open, options};
 
 /// Makes each call on keys beside each of `keys`, while `meanwhile` runs, and expects that all succeed.
 #[track_caller]
@@ -121,6 +122,27 @@ fn they_wait_for_a_node_that_loads() {
             assert!(began.elapsed() < PATIENCE);
             restarting.join().unwrap();
         });
+        expect_unloaded(&host, &cluster);
+    }
+}
+
+#[test]
+fn they_wait_for_a_node_that_refuses_the_login() {
+    let cluster = TestCluster::builder().replicas(0).start_or_panic();
+    let rules = ["on", ">s3cret", "~*", "&*", "+@all"];
+    cluster.run_everywhere(&[&["ACL", "SETUSER", "worker"][..], &rules].concat());
+    let url = cluster.url().replace("://", "://worker:s3cret@");
+    let node = cluster.owner(0);
+    let key = key_of(&cluster, node);
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let client: RedisCommandClient = open(&host, named(&host, &url), options(protocol));
+        node.run(&["ACL", "SETUSER", "worker", "resetpass", ">another"]);
+        expect_that_each_waits(&client, std::slice::from_ref(&key), || {
+            eventually("the login is refused", || count(node, "WRONGPASS") > 10);
+            node.run(&["ACL", "SETUSER", "worker", ">s3cret"]);
+        });
+        cluster.run_everywhere(&["CONFIG", "RESETSTAT"]);
         expect_unloaded(&host, &cluster);
     }
 }

@@ -58,6 +58,7 @@ mod failed_openings;
 mod failures;
 mod gaps;
 mod handshakes;
+mod idle_sessions;
 mod lazy_connect;
 mod leading;
 mod limits;

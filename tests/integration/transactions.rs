@@ -5,8 +5,10 @@ use std::cell::Cell;
 use redis_manager::prelude::*;
 use redis_manager::redis::{self, RedisError, Value, cmd, pipe};
 use redis_manager::{Delivery, Protocol};
+use redis_manager_support::TestServer;
 
-use crate::fixture::{Host, PROTOCOLS, unique};
+use crate::fixture::{Host, PROTOCOLS, eventually, unique};
+use crate::reconnect::{open, options};
 
 fn each_protocol(test: impl Fn(&RedisCommandClient, &str)) {
     for protocol in PROTOCOLS {
@@ -273,6 +275,42 @@ fn an_error_of_the_body_is_returned_even_if_the_watching_cannot_be_undone() {
             assert_eq!(error.await.unwrap_err().message(), mine().message());
         });
     });
+}
+
+#[test]
+fn a_body_whose_command_was_not_answered_is_not_kept_waiting_for_another_answer() {
+    for protocol in PROTOCOLS {
+        let (server, host) = (TestServer::start(), Host::new());
+        let options = options(protocol).command_timeout(Duration::from_millis(300));
+        let client: RedisCommandClient = open(&host, server.url(), options);
+        for is_async in [false, true] {
+            let outcome = match is_async {
+                false => client.session().unwrap().transaction::<()>("key", |tx| {
+                    server.pause().unwrap();
+                    let _: Value = tx.get("key")?;
+                    Ok(())
+                }),
+                true => pollster::block_on(async {
+                    let mut session = client.session_async().await.unwrap();
+                    let body = async |tx: &mut redis_manager::RedisAsyncTransaction<'_>| {
+                        server.pause().unwrap();
+                        let _: Value = tx.get("key").await?;
+                        Ok(())
+                    };
+                    session.transaction_async::<()>("key", body).await
+                }),
+            };
+            server.resume().unwrap();
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+            assert_eq!(error.command(), Some("GET"));
+            eventually("its connection is gone", || {
+                client.snapshot().sessions.out == 0 && server.clients().unwrap().len() == 1
+            });
+            let ran = server.run(&["INFO", "commandstats"]).text();
+            assert!(ran.contains("cmdstat_watch:") && !ran.contains("cmdstat_unwatch:"));
+        }
+    }
 }
 
 #[test]

@@ -39,6 +39,11 @@ impl Condition {
         }
     }
 
+    /// Whether it is not known what a call has done, and no later call tells.
+    pub(crate) fn is_in_doubt(self) -> bool {
+        self.unanswered
+    }
+
     /// Whether some keys are watched, and nothing else is left.
     pub(crate) fn is_watching_only(self) -> bool {
         let watching = Self {

@@ -1,19 +1,19 @@
 //! A pool of connections that one caller has to itself.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod sign_of_life;
 
-use deadpool::Runtime;
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolConfig, RecycleError, RecycleResult};
+use std::sync::Arc;
+
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool, PoolConfig, PoolError, RecycleError, RecycleResult, TimeoutType,
+};
 use redis_manager_core::{
     ClientContext, Connection, Deadline, Delivery, Error, ErrorKind, ExclusiveConnection,
     NodeAddress, Result,
 };
+use tokio::time::timeout_at;
 
-/// How long ago a connection must have been used to be asked for a sign of life first.
-const TRUSTED: Duration = Duration::from_secs(1);
-/// How long it may take to give it.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+use sign_of_life::SignOfLife;
 
 /// At most so many connections of a client.
 pub(crate) type ConnectionPool = Pool<Connections>;
@@ -41,10 +41,10 @@ pub(crate) fn build_pool(
     let connections = Connections {
         context: Arc::clone(context),
         node: node.map(|(cluster, node)| (cluster.clone(), node.clone())),
+        sign_of_life: SignOfLife::default(),
     };
     Pool::builder(connections)
         .config(PoolConfig::new(size))
-        .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| {
             context
@@ -53,10 +53,31 @@ pub(crate) fn build_pool(
         })
 }
 
+/// Waits for a connection that is free, and is certain to be open, or tries once to make one: all of it until `deadline`.
+/// Must be polled on an I/O runtime.
+pub(crate) async fn take(
+    pool: &ConnectionPool,
+    deadline: Deadline,
+) -> Result<Pooled, PoolError<Error>> {
+    let Some(at) = deadline.at() else {
+        return pool.get().await;
+    };
+    // Not by the pool's own timeouts: it has one for each step, and one more for each connection that it asks.
+    timeout_at(at, pool.get()).await.unwrap_or_else(|_| {
+        let status = pool.status();
+        let all_are_out = status.size >= status.max_size && status.available == 0;
+        Err(PoolError::Timeout(match all_are_out {
+            true => TimeoutType::Wait,
+            false => TimeoutType::Create,
+        }))
+    })
+}
+
 /// Makes the connections of a pool, and decides whether one is used again.
 pub(crate) struct Connections {
     context: Arc<ClientContext>,
     node: Option<(Connection, NodeAddress)>,
+    sign_of_life: SignOfLife,
 }
 
 impl Connections {
@@ -89,9 +110,6 @@ impl Manager for Connections {
         if connection.has_old_login() {
             return Err(RecycleError::message("there are other credentials"));
         }
-        if metrics.last_used() > TRUSTED {
-            connection.ping_async(Deadline::after(SIGN_OF_LIFE)).await?;
-        }
-        Ok(())
+        self.sign_of_life.of(connection, metrics).await
     }
 }

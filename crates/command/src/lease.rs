@@ -190,8 +190,8 @@ impl Lease {
     /// moment.
     pub(crate) async fn abandon(&mut self, since: std::time::Instant) -> bool {
         let is_turned_away = self.roaming.as_ref().is_some_and(|it| it.is_turned_away());
-        // If this fails, the session is in doubt, and discarded; the caller's error matters more.
-        let is_forgotten = self.unwatch().await.is_ok();
+        // If the session is in doubt, it is discarded; the caller's error matters more.
+        let is_forgotten = !self.condition.is_in_doubt() && self.unwatch().await.is_ok();
         is_forgotten && is_turned_away && self.may_retry(since).is_ok()
     }
 

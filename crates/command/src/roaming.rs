@@ -12,7 +12,7 @@ use redis_manager_core::{
 
 use crate::condition::Condition;
 use crate::connection_pool::{Pooled, is_lost_unsent, unleased};
-use crate::session_pool::{Purpose, SessionPools};
+use crate::session_pool::{Purpose, SessionPools, too_late};
 
 /// The longest pause before a command that was not run is tried once more.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
@@ -236,7 +236,7 @@ impl Roaming {
             match self.go_to(held, node, deadline).await {
                 Err(error) if self.is_tried_again(&error) => {
                     if !self.pause(backoff.next_delay(), deadline).await? {
-                        return Err(error);
+                        return Err(self.too_late(deadline, error));
                     }
                 }
                 gone => return gone,
@@ -246,13 +246,26 @@ impl Roaming {
 
     /// Whether another node, or the same one a little later, may be reached after `error`.
     fn is_tried_again(&self, error: &Error) -> bool {
-        let is_unreachable = matches!(
+        // What keeps a connection from being made: the node is not there, refuses whoever comes, or cannot take him yet; or
+        // a certificate is being replaced.
+        let is_of_the_node = matches!(
             error.kind(),
-            ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout
+            ErrorKind::Connect
+                | ErrorKind::Disconnected
+                | ErrorKind::Timeout
+                | ErrorKind::Authentication
+                | ErrorKind::Protocol
+                | ErrorKind::Server
+                | ErrorKind::InvalidOptions
         );
-        // Such as one that loads its data.
-        let takes_nobody = error.kind() == ErrorKind::Server;
-        (is_unreachable || takes_nobody) && self.context().queues_after(error)
+        is_of_the_node && self.context().queues_after(error)
+    }
+
+    fn too_late(&self, deadline: Deadline, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Timeout => error,
+            _ => too_late(self.context(), deadline, error).with_delivery(Delivery::NotSent),
+        }
     }
 
     /// Takes a connection to `node`; `None`: any will do, and so does the one that it has.

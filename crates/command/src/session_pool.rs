@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool::managed::{PoolError, TimeoutType, Timeouts};
+use deadpool::managed::{PoolError, TimeoutType};
 use redis_manager_core::{
     Backoff, ClientContext, Connection, Deadline, Delivery, Error, ErrorKind, LimitName,
     NodeAddress, PoolSnapshot, Result, Share,
 };
 use tokio::sync::Semaphore;
 
-use crate::connection_pool::{ConnectionPool, Pooled};
+use crate::connection_pool::{ConnectionPool, Pooled, take};
 use crate::node_pools::NodePools;
 
 /// Two sorts with a cap each, so that blocking commands never starve sessions.
@@ -121,18 +121,10 @@ async fn try_to_lease(
     option: &str,
     deadline: Deadline,
 ) -> Result<Pooled> {
-    let left = deadline.remaining();
-    let timeouts = Timeouts {
-        wait: left,
-        create: left,
-        recycle: left,
-    };
-    pool.timeout_get(&timeouts)
-        .await
-        .map_err(|error| match error {
-            PoolError::Backend(cause) => cause,
-            other => pool_error(context, pool, option, deadline, &other),
-        })
+    take(pool, deadline).await.map_err(|error| match error {
+        PoolError::Backend(cause) => cause,
+        other => pool_error(context, pool, option, deadline, &other),
+    })
 }
 
 /// Waits for a connection, or makes one, until `deadline`.
@@ -150,12 +142,7 @@ async fn lease(
         if let (Some(Duration::ZERO), Some(failure)) = (left, failure) {
             return Err(too_late(context, deadline, failure));
         }
-        let timeouts = Timeouts {
-            wait: left,
-            create: left,
-            recycle: left,
-        };
-        failure = match pool.timeout_get(&timeouts).await {
+        failure = match take(pool, deadline).await {
             Ok(connection) => return Ok(connection),
             Err(PoolError::Backend(cause)) if !context.queues_after(&cause) => return Err(cause),
             Err(PoolError::Backend(cause)) => Some(cause),
@@ -171,7 +158,8 @@ async fn lease(
     }
 }
 
-fn too_late(context: &ClientContext, deadline: Deadline, failure: Error) -> Error {
+/// The error of whoever has waited until `deadline` for a connection that could not be made, because of `failure`.
+pub(crate) fn too_late(context: &ClientContext, deadline: Deadline, failure: Error) -> Error {
     let timeout = deadline.timeout().unwrap_or_default();
     let message = format!("{}; not sent within {timeout:?}", failure.message());
     let error = context.error(ErrorKind::Timeout, message);

@@ -61,7 +61,12 @@ fn a_password_in_a_variable_goes_before_the_files() {
         Some(PasswordSource::Variable("REDIS_PASSWORD".into()))
     );
     let next = config.with_variables("X", [("X_SERVERS_MAIN_PASSWORD_ENV", "REDIS_PASSWORD")]);
-    let source = next.unwrap().server("main").unwrap().login().password_source();
+    let source = next
+        .unwrap()
+        .server("main")
+        .unwrap()
+        .login()
+        .password_source();
     assert_eq!(
         source,
         Some(PasswordSource::Variable("REDIS_PASSWORD".into()))

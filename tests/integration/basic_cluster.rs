@@ -157,3 +157,22 @@ fn what_may_have_run_it_sends_no_second_time() {
         ended.recv_timeout(PATIENCE).unwrap().unwrap_err();
     });
 }
+
+#[test]
+fn another_node_gives_the_sign_of_life_if_one_is_down() {
+    let cluster = TestCluster::builder().replicas(0).start_or_panic();
+    let host = Host::new();
+    let client: RedisBasicClient = open(&host, &cluster.url(), options(Protocol::Auto));
+    let (last, others) = cluster.nodes().split_last().unwrap();
+    for node in others {
+        node.kill().unwrap();
+        // Each time it may begin with another one.
+        for _ in 0..10 {
+            assert_eq!(client.ping().unwrap(), "PONG");
+        }
+    }
+    last.kill().unwrap();
+    let error = client.ping().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+    assert_eq!(error.delivery(), Some(Delivery::NotSent));
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::SystemTime;
 
+use redis_manager::ReplayFilter;
 use redis_manager::prelude::*;
 use redis_manager_support::TestServer;
 
@@ -175,6 +176,37 @@ fn a_master_that_does_not_answer_is_waited_for_no_longer_than_it_is_the_master()
         sentinel.tell(SWITCHED, &switched, to);
         let () = client.commands().set("k", "v").unwrap();
         assert_eq!(new.run(&["GET", "k"]).text(), "v");
+        assert!(host.manager.unload_script(&host.script).is_clean());
+    }
+}
+
+#[test]
+fn what_the_replay_filter_names_is_sent_to_the_other_master_and_nothing_else() {
+    for protocol in PROTOCOLS {
+        let [old, new] = [(); 2].map(|()| TestServer::start());
+        let (host, sentinel) = (Host::new(), TellingSentinel::naming(old.port()));
+        let url = format!("redis-sentinel://127.0.0.1:{}#main", sentinel.port);
+        let filter = ReplayFilter::commands(["get"]);
+        let client: RedisCommandClient = open(&host, &url, options(protocol).replay(filter));
+        eventually("it is listened to", || {
+            sentinel.state.lock().unwrap().subscribers.len() == 2
+        });
+        new.run(&["SET", "k", "of the new one"]);
+        old.pause().unwrap();
+        thread::scope(|scope| {
+            let named = scope.spawn(|| client.commands().get::<_, String>("k"));
+            eventually("it is sent", || client.snapshot().in_flight == 1);
+            let other = scope.spawn(|| client.commands().incr::<_, _, i64>("n", 1));
+            eventually("both are sent", || client.snapshot().in_flight == 2);
+            let (from, to) = (old.port(), new.port());
+            let switched = format!("main 127.0.0.1 {from} 127.0.0.1 {to}");
+            sentinel.tell(SWITCHED, &switched, to);
+            assert_eq!(named.join().unwrap().unwrap(), "of the new one");
+            let lost = (ErrorKind::Disconnected, Some(Delivery::Unknown));
+            assert_eq!(verdict(other.join().unwrap()), lost);
+        });
+        assert_eq!(new.run(&["EXISTS", "n"]).as_int(), Some(0));
+        old.resume().unwrap();
         assert!(host.manager.unload_script(&host.script).is_clean());
     }
 }

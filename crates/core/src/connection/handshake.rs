@@ -15,7 +15,7 @@ use super::socket_target::SocketTarget;
 use crate::connection_info::{library_name, library_version};
 use crate::credentials::Announcements;
 use crate::resp::Decoder;
-use crate::{ClientContext, ErrorKind, Protocol, ReadFrom, RedisTopology, Result};
+use crate::{ClientContext, Error, ErrorKind, Protocol, ReadFrom, RedisTopology, Result};
 
 /// A socket on which the server has answered, ready for requests.
 pub(super) struct Greeted {
@@ -38,7 +38,10 @@ pub(super) async fn greet(
     let endpoint = match target {
         SocketTarget::OfUri => None,
         SocketTarget::Node { address, .. } => Some(Endpoint::from(address)),
-        SocketTarget::AnyNode(map) => map.any_node(),
+        SocketTarget::AnyNode(map) => {
+            let nodes = map.in_any_order();
+            return Box::pin(greet_any(nodes, context, protocol, progress)).await;
+        }
         SocketTarget::Chosen(choice) => {
             // Boxed, because it is large and most have none.
             return Box::pin(greet_chosen(choice, context, protocol, progress)).await;
@@ -72,6 +75,23 @@ async fn greet_chosen(
     let mut greeted = greet_at(endpoint, None, context, protocol, progress).await?;
     greeted.following = Some(Box::new(choice.follow(address)));
     Ok(greeted)
+}
+
+/// Greets the first of `nodes` that can be connected to.
+async fn greet_any(
+    nodes: Vec<Endpoint>,
+    context: &ClientContext,
+    protocol: Protocol,
+    progress: &Progress,
+) -> Result<Greeted> {
+    let mut failure = Error::new(ErrorKind::Internal, "the URI names no node");
+    for endpoint in nodes {
+        match greet_at(endpoint, None, context, protocol, progress).await {
+            Err(error) if error.kind() == ErrorKind::Connect => failure = error,
+            greeted => return greeted,
+        }
+    }
+    Err(failure)
 }
 
 async fn greet_at(

@@ -105,14 +105,16 @@ impl ClusterMap {
         self.frequent_looks.load(Ordering::Relaxed) > 0
     }
 
-    /// Any node, another one each time.
-    pub(in super::super) fn any_node(&self) -> Option<Endpoint> {
+    /// Nodes of which any will do, in another order each time.
+    pub(in super::super) fn in_any_order(&self) -> Vec<Endpoint> {
         let topology = self.topology();
         let known = match topology.masters() {
             [] => &self.seeds,
             masters => masters,
         };
-        fastrand::choice(known).map(Endpoint::from)
+        let mut nodes: Vec<_> = known.iter().map(Endpoint::from).collect();
+        fastrand::shuffle(&mut nodes);
+        nodes
     }
 }
 

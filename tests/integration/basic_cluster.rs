@@ -162,7 +162,7 @@ fn what_may_have_run_it_sends_no_second_time() {
 fn another_node_gives_the_sign_of_life_if_one_is_down() {
     let cluster = TestCluster::builder().replicas(0).start_or_panic();
     let host = Host::new();
-    let client: RedisBasicClient = open(&host, &cluster.url(), options(Protocol::Auto));
+    let client: RedisBasicClient = open(&host, cluster.url(), options(Protocol::Auto));
     let (last, others) = cluster.nodes().split_last().unwrap();
     for node in others {
         node.kill().unwrap();

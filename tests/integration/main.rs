@@ -19,6 +19,7 @@ mod blocking;
 mod bursts;
 mod closing;
 mod closing_callbacks;
+mod cluster_access;
 mod cluster_commands;
 mod cluster_credentials;
 mod cluster_cross_slot;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use redis_manager::prelude::*;
-use redis_manager_support::TestServer;
+use redis_manager_support::{TestSentinel, TestServer};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -46,6 +46,12 @@ impl Log {
         let mut lines = str::from_utf8(&text).unwrap().lines();
         let found = lines.find(|line| parts.iter().all(|part| line.contains(part)));
         found.map(str::to_owned)
+    }
+
+    /// How many lines have `part`.
+    fn count(&self, part: &str) -> usize {
+        let text = self.0.lock().unwrap();
+        str::from_utf8(&text).unwrap().matches(part).count()
     }
 
     /// The same, once it is there.
@@ -187,5 +193,49 @@ fn a_call_has_a_span_with_the_name_of_its_command_alone() {
         !call.contains("spans-key") && !call.contains("a-secret-value"),
         "{call}"
     );
+    manager.shutdown().unwrap();
+}
+
+#[test]
+fn a_sentinel_that_may_be_asked_and_not_be_listened_to_is_warned_of_once() {
+    let log = Log::of_the_process();
+    let server = TestServer::start();
+    // Sentinels before 7.0 take no subcommand there.
+    let asking = match server.has_command("CLIENT|NO-EVICT") {
+        true => "+sentinel|get-master-addr-by-name",
+        false => "+sentinel",
+    };
+    let sentinel = TestSentinel::builder()
+        .monitor("main", server.port(), 1)
+        .line("user default off")
+        .line(format!(
+            "user watcher on >a-secret resetchannels +auth +ping {asking}"
+        ))
+        .line("user redis-manager-support on >admin ~* &* +@all")
+        .admin("redis-manager-support", "admin")
+        .start_or_panic(server.binary());
+    let login = Credentials::new("a-secret").with_username("watcher");
+    let options = ClientOptions::builder()
+        .sentinel_credentials(Arc::new(login))
+        .reconnect_delay(Duration::from_millis(10));
+    let manager = RedisManager::new().unwrap();
+    let script = manager.load_script("sentinel").unwrap();
+    let url = format!("redis-sentinel://127.0.0.1:{}#main", sentinel.port());
+    let opened = manager.open_with(&script, url, options.build().unwrap());
+    let client: RedisCommandClient = opened.unwrap();
+    let () = client.commands().set("spans-key", "v").unwrap();
+    let named = format!("127.0.0.1:{}", sentinel.port());
+    let warned = log.line(&[" WARN ", "does not let itself be listened to", &named]);
+    assert!(warned.contains("'subscribe'"), "{warned}");
+    assert!(!warned.contains("a-secret"), "{warned}");
+    for _ in 0..3 {
+        let told = log.count("a sentinel is not listened to");
+        let deadline = Instant::now() + PATIENCE;
+        while log.count("a sentinel is not listened to") == told {
+            assert!(Instant::now() < deadline, "it is tried again");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    assert_eq!(log.count("does not let itself be listened to"), 1);
     manager.shutdown().unwrap();
 }

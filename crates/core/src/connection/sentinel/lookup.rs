@@ -127,7 +127,7 @@ impl SentinelSet {
         }
     }
 
-    fn name(&self, index: usize) -> String {
+    pub(super) fn name(&self, index: usize) -> String {
         let node = self.nodes.get(index);
         node.map(Endpoint::to_string).unwrap_or_default()
     }

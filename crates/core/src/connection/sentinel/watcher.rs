@@ -40,10 +40,21 @@ impl SentinelSet {
     async fn keep_listening(&self, index: usize) {
         let longest_delay = self.options.reconnect_delay();
         let mut backoff = Backoff::new(longest_delay);
+        let mut was_refused = false;
         loop {
             let began = Instant::now();
             if let Err(cause) = self.listen(index).await {
-                tracing::debug!(master = %self.master, %cause, "a sentinel is not listened to");
+                let is_refused = cause.answer().is_some();
+                if is_refused && !was_refused {
+                    // Nothing else shows it before there is another master.
+                    tracing::warn!(
+                        master = %self.master, sentinel = self.name(index), %cause,
+                        "a sentinel does not let itself be listened to; another master may be noticed late"
+                    );
+                } else {
+                    tracing::debug!(master = %self.master, %cause, "a sentinel is not listened to");
+                }
+                was_refused = is_refused;
             }
             // One that greets and hangs up is not to be tried again at full speed.
             if began.elapsed() > longest_delay {

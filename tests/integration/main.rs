@@ -35,6 +35,7 @@ mod cluster_prefixes;
 mod cluster_pubsub;
 mod cluster_pubsub_moves;
 mod cluster_reloading;
+mod cluster_replica_reads;
 mod cluster_resharding;
 mod cluster_retirements;
 mod cluster_routing;

@@ -153,6 +153,17 @@ fn no_master(cmd: &Cmd) -> Error {
 }
 
 impl Target {
+    /// The same, but that no replica will do.
+    pub(crate) fn by_master(&self) -> Self {
+        match self {
+            Self::Slot { slot, .. } => Self::Slot {
+                slot: *slot,
+                reads: false,
+            },
+            other => other.clone(),
+        }
+    }
+
     /// Where the transaction `pipeline` goes as a whole: never to [`Node`](Self::Node).
     ///
     /// # Errors

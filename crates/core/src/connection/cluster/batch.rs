@@ -60,6 +60,8 @@ struct Batch<'a> {
     pending: Vec<usize>,
     /// Which nodes some of them are to ask.
     asked: HashMap<usize, Arc<Node>>,
+    /// No replica is asked any more: one said that it cannot answer, while its master may.
+    by_masters: bool,
     /// Whether a node has answered one, or may have run one that may run twice.
     has_run: bool,
 }
@@ -88,6 +90,7 @@ impl Caller<'_> {
             let mut next = None;
             for (index, redirect) in redirects {
                 let mut asked = None;
+                batch.by_masters |= redirect == Some(Redirect::Down);
                 next = next.max(Some(self.follow(redirect, &mut asked)));
                 batch.pending.push(index);
                 batch.asked.extend(asked.map(|node| (index, node)));
@@ -118,19 +121,24 @@ impl Caller<'_> {
             let Some(item) = batch.items.get(index) else {
                 continue;
             };
+            // Most often it is as it was planned.
+            let target = match batch.by_masters {
+                true => Cow::Owned(item.target.by_master()),
+                false => Cow::Borrowed(&item.target),
+            };
             let asked = batch.asked.remove(&index);
             let asks = asked.is_some();
             let node = match asked {
                 Some(node) => node,
                 None => {
-                    let address = self.cluster.0.nodes.address(&item.target, &topology);
+                    let address = self.cluster.0.nodes.address(&target, &topology);
                     // Most often it is one that has a share already.
                     let known = shares
                         .iter()
                         .find(|share| Some(share.node.address()) == address);
                     match known {
                         Some(share) => Arc::clone(&share.node),
-                        None => self.node_for(&item.target).await?,
+                        None => self.node_for(&target).await?,
                     }
                 }
             };
@@ -217,6 +225,7 @@ impl<'a> Batch<'a> {
             replies: vec![None; items.len()],
             pending: (0..items.len()).collect(),
             asked: HashMap::new(),
+            by_masters: false,
             has_run: false,
         }
     }

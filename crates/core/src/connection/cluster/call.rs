@@ -1,5 +1,6 @@
 //! One request, to whichever node is to have it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,10 +124,11 @@ impl<'a> Caller<'a> {
             .client
             .admit_commands_until(request.commands(), self.deadline)?;
         let mut in_flight = Some(admitted);
+        let mut target = Cow::Borrowed(target);
         loop {
             let (node, asks) = match asked.take() {
                 Some(node) => (node, true),
-                None => (self.node_for(target).await?, false),
+                None => (self.node_for(&target).await?, false),
             };
             let admitted = match in_flight.take() {
                 Some(admitted) => admitted,
@@ -155,6 +157,10 @@ impl<'a> Caller<'a> {
                     return Err(error);
                 }
             };
+            if redirect == Some(Redirect::Down) {
+                // A replica that cannot, while its master may.
+                target = Cow::Owned(target.by_master());
+            }
             let next = self.follow(redirect, &mut asked);
             let Some(pause) = tries.pause(next) else {
                 return outcome;

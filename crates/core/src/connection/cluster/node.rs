@@ -25,7 +25,8 @@ pub(super) fn time_to_answer(context: &ClientContext) -> Duration {
     LAST_ANSWERS.min(context.command_timeout())
 }
 
-/// The socket to one node. It is connected once there is a request, and until the cluster needs the node no more.
+/// The socket to one node. It is connected once there is a request, or from the beginning, and until the cluster needs the
+/// node no more.
 pub(super) struct Node {
     address: NodeAddress,
     wire: Arc<Wire>,
@@ -40,6 +41,24 @@ impl Node {
         map: &Arc<ClusterMap>,
         address: &NodeAddress,
     ) -> Arc<Self> {
+        Self::start_by(context, map, address, Supervisor::start_lazily)
+    }
+
+    /// One that is connected from the beginning.
+    pub(super) fn start_at_once(
+        context: &Arc<ClientContext>,
+        map: &Arc<ClusterMap>,
+        address: &NodeAddress,
+    ) -> Arc<Self> {
+        Self::start_by(context, map, address, Supervisor::start_restoring)
+    }
+
+    fn start_by(
+        context: &Arc<ClientContext>,
+        map: &Arc<ClusterMap>,
+        address: &NodeAddress,
+        start: fn(Supervisor) -> Arc<Wire>,
+    ) -> Arc<Self> {
         let retired = Retirement::default();
         let supervisor = Supervisor {
             context: Arc::clone(context),
@@ -50,7 +69,7 @@ impl Node {
         };
         Arc::new(Self {
             address: address.clone(),
-            wire: supervisor.start_lazily(),
+            wire: start(supervisor),
             retired,
             is_leaving: AtomicBool::new(false),
         })

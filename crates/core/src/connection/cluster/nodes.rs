@@ -58,7 +58,7 @@ impl Nodes {
     ) -> Option<&'a NodeAddress> {
         match target {
             Target::Slot { slot, reads } => {
-                let replica = self.replica(*slot, topology).filter(|_| *reads);
+                let replica = reads.then(|| self.replica(*slot, topology)).flatten();
                 replica.or_else(|| topology.owner(*slot))
             }
             Target::AnyNode => self.any(topology),
@@ -66,7 +66,8 @@ impl Nodes {
         }
     }
 
-    /// One that is there, another one each time.
+    /// One that is connected to, another one each time. The others are being connected to from now on: who reads from a replica
+    /// need not wait for it, because the master has the same.
     fn replica<'a>(&self, slot: Slot, topology: &'a Topology) -> Option<&'a NodeAddress> {
         if self.context.options().read_from() != ReadFrom::ReplicaPreferred {
             return None;
@@ -74,7 +75,13 @@ impl Nodes {
         let replicas = topology.replicas(slot);
         let first = fastrand::usize(..replicas.len().max(1));
         let mut others = (0..replicas.len()).map(|step| &replicas[(first + step) % replicas.len()]);
-        others.find(|address| !self.is_down(address))
+        others.find(|address| {
+            let mut nodes = self.nodes.lock();
+            let node = nodes
+                .entry((*address).clone())
+                .or_insert_with(|| Node::start_at_once(&self.context, &self.map, address));
+            node.wire().outbox().is_up()
+        })
     }
 
     fn is_down(&self, address: &NodeAddress) -> bool {

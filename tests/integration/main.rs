@@ -44,6 +44,7 @@ mod cluster_scripts;
 mod cluster_session_errors;
 mod cluster_session_waits;
 mod cluster_sessions;
+mod cluster_sharing;
 mod cluster_silent_masters;
 mod cluster_tls;
 mod command_client;

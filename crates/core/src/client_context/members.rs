@@ -103,16 +103,17 @@ impl ClientContext {
     }
 
     /// Makes `member` one of those who are told what happens to this context's connection, and gives it the present
-    /// state. Returns false, and does nothing, if there is no connection at this moment and `member` does not go
-    /// without.
-    pub(crate) fn join(&self, member: &Arc<Self>) -> bool {
+    /// state. Returns false, and does nothing, if not all of its connection is there at this moment and `member` does
+    /// not go `without`.
+    pub(crate) fn join(&self, member: &Arc<Self>, without: bool) -> bool {
         let Some(members) = &self.members else {
             return false;
         };
         let is_connected = {
             let mut telling = members.0.lock();
             let state = self.state.lock();
-            if state.client.is_disconnected() && !self.options.lazy_connect() {
+            let goes_without = without || self.options.lazy_connect();
+            if state.client.is_disconnected() && !goes_without {
                 return false;
             }
             let mut own = member.state.lock();

@@ -68,15 +68,26 @@ impl Carrier {
         }
     }
 
-    /// Has the client of `context` share it; `None` if there is no connection at this moment.
-    fn admit(&self, context: &Arc<ClientContext>) -> Option<Result<Link>> {
+    /// Has the client of `context` share it; `None` if not all of the connection is there at this moment, and what there
+    /// is does not do, or if it reconnects no more.
+    fn admit(&self, context: &Arc<ClientContext>, there: There) -> Option<Result<Link>> {
         let link = match &*self.stage.lock() {
             Stage::Open(link, _) => link.clone(),
             Stage::Over(cause) => return Some(Err(cause.clone())),
             Stage::Opening => return None,
         };
-        self.context.join(context).then_some(Ok(link))
+        let is_enough = there == There::Enough && !link.has_ended();
+        self.context.join(context, is_enough).then_some(Ok(link))
     }
+}
+
+/// How much of a connection is known to be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum There {
+    /// What its state says.
+    Unknown,
+    /// As much as a client of its own connection would open with.
+    Enough,
 }
 
 /// The task of a carrier. However it ends, nothing of the carrier is left.
@@ -213,22 +224,13 @@ pub(super) async fn open(
         let membership = context.resources().carriers().enter(context, pushes)?;
         let carrier = &membership.carrier;
         carrier.settled.cancelled().await;
-        let admitted = match carrier.admit(context) {
+        let admitted = match carrier.admit(context, There::Unknown) {
             Some(admitted) => Some(admitted),
             None => {
                 let (carrier, waiting) = (Arc::clone(carrier), Arc::clone(context));
-                let reconnected = async move {
-                    let progress = Progress::default();
-                    in_time(
-                        &waiting,
-                        &SocketTarget::OfUri,
-                        &progress,
-                        carrier.reconnected(),
-                    )
-                    .await
-                };
-                match context.resources().run_cancellable(reconnected).await {
-                    Ok(()) => membership.carrier.admit(context),
+                let usable = async move { carrier.usable(&waiting).await };
+                match context.resources().run_cancellable(usable).await {
+                    Ok(there) => membership.carrier.admit(context, there),
                     Err(cause) => Some(Err(cause)),
                 }
             }
@@ -243,6 +245,24 @@ pub(super) async fn open(
 }
 
 impl Carrier {
+    /// Waits, for the client of `context`, until a client of its own connection would have opened.
+    async fn usable(&self, context: &ClientContext) -> Result<There> {
+        match self.link() {
+            // Of a cluster a part is enough, and any node says which that is.
+            Some(Link::Cluster(cluster)) => {
+                // Boxed, because it is large and most have none.
+                Box::pin(cluster.find_any()).await?;
+                Ok(There::Enough)
+            }
+            _ => {
+                let progress = Progress::default();
+                let reconnected = self.reconnected();
+                in_time(context, &SocketTarget::OfUri, &progress, reconnected).await?;
+                Ok(There::Unknown)
+            }
+        }
+    }
+
     /// Waits until a connection that was lost is there again, or until a try has failed: a client of its own connection
     /// would not have opened then.
     async fn reconnected(&self) -> Result<()> {

@@ -143,7 +143,7 @@ impl Cluster {
         disputed.ok_or_else(|| failure.unwrap_or_else(|| self.context().closed_error()))
     }
 
-    fn likely_first(&self, last: Option<&NodeAddress>) -> Vec<NodeAddress> {
+    pub(super) fn likely_first(&self, last: Option<&NodeAddress>) -> Vec<NodeAddress> {
         let topology = self.map().topology();
         let seeds = self.map().seeds();
         let mut addresses = topology.nodes();

@@ -18,7 +18,7 @@ use super::super::socket_target::SocketTarget;
 use super::super::supervisor::within;
 use super::super::ticket::Ticket;
 use super::{Caller, Cluster};
-use crate::cluster::{NodeAddress, Target};
+use crate::cluster::{NodeAddress, Target, Topology};
 use crate::namespace::CommandTable;
 use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
 
@@ -42,18 +42,45 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Asks one after the other. Whoever has not answered soon is still listened to while the next one is asked.
+    /// Asks those that the URI names.
     pub(super) async fn ask_seeds(&self) -> Result<()> {
+        let ask = |address, left| self.ask_seed(address, left);
+        let asked = self.ask_each(self.map().seeds(), ask).await;
+        asked.map_err(|said| nobody_tells("of the URI", said))
+    }
+
+    /// Makes sure that there is a node at this moment: one that is connected to, or that answers now, whatever is with the
+    /// others. What it says is not taken: it may be one that was cast out.
+    pub(in super::super) async fn find_any(&self) -> Result<()> {
+        if self.wires().iter().any(|wire| wire.outbox().is_up()) {
+            return Ok(());
+        }
+        let nodes = self.likely_first(None);
+        let ask = |address, left| self.ask_whether_there(address, left);
+        let asked = self.ask_each(&nodes, ask).await;
+        asked.map_err(|said| nobody_tells("that is known", said))
+    }
+
+    /// Asks one after the other, within the option `connect_timeout`, until one has answered. Whoever has not answered soon
+    /// is still listened to while the next one is asked. Fails with what each has said.
+    async fn ask_each<'a, F>(
+        &self,
+        addresses: &'a [NodeAddress],
+        ask: impl Fn(&'a NodeAddress, Duration) -> F,
+    ) -> Result<(), Vec<Error>>
+    where
+        F: Future<Output = Result<()>>,
+    {
         let time = self.context().options().connect_timeout();
-        let (began, mut seeds) = (Instant::now(), self.map().seeds().iter());
+        let (began, mut unasked) = (Instant::now(), addresses.iter());
         let (mut asking, mut said) = (FuturesUnordered::new(), Vec::new());
         // There is to be time for all of them.
-        let head_start = HEAD_START.min(share(time, seeds.len()));
+        let head_start = HEAD_START.min(share(time, addresses.len()));
         loop {
             let left = time.saturating_sub(began.elapsed());
-            match seeds.next() {
-                Some(address) => asking.push(self.ask_seed(address, left)),
-                None if asking.is_empty() => return Err(nobody_tells(said)),
+            match unasked.next() {
+                Some(address) => asking.push(ask(address, left)),
+                None if asking.is_empty() => return Err(said),
                 None => {}
             }
             tokio::select! {
@@ -61,7 +88,7 @@ impl Cluster {
                     Ok(()) => return Ok(()),
                     Err(error) => said.push(error),
                 },
-                () = sleep(head_start), if seeds.len() > 0 => {}
+                () = sleep(head_start), if unasked.len() > 0 => {}
             }
         }
     }
@@ -74,15 +101,42 @@ impl Cluster {
         within(left, self.context(), &target, &progress, asking).await
     }
 
+    /// `left` is the time that it has.
+    async fn ask_whether_there(&self, address: &NodeAddress, left: Duration) -> Result<()> {
+        let target = SocketTarget::node(address, self.map());
+        let progress = Progress::default();
+        let deadline = Deadline::after(left);
+        let asking = self.connect_and_read(address, &target, &progress, deadline);
+        let answered = within(left, self.context(), &target, &progress, asking).await;
+        answered.map(drop)
+    }
+
     async fn ask_at_first(
         &self,
         address: &NodeAddress,
         target: &SocketTarget,
         progress: &Progress,
     ) -> Result<()> {
+        let deadline = Deadline::after(self.context().options().connect_timeout());
+        let (connection, topology) = self
+            .connect_and_read(address, target, progress, deadline)
+            .await?;
+        self.learn(topology);
+        let command = cmd("COMMAND");
+        self.learn_commands(deadline, connection.ask_async(&command, deadline))
+            .await
+    }
+
+    /// What the node at `address` says the cluster is like, by a connection that is made for it.
+    async fn connect_and_read(
+        &self,
+        address: &NodeAddress,
+        target: &SocketTarget,
+        progress: &Progress,
+        deadline: Deadline,
+    ) -> Result<(ExclusiveConnection, Topology)> {
         let context = self.context();
         let connection = ExclusiveConnection::open_unbounded(context, target, progress).await?;
-        let deadline = Deadline::after(context.options().connect_timeout());
         let slots = connection
             .ask_async(cmd("CLUSTER").arg("SLOTS"), deadline)
             .await?;
@@ -91,10 +145,7 @@ impl Cluster {
             let message = format!("{address} belongs to a cluster in which no node has slots");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        self.learn(topology);
-        let command = cmd("COMMAND");
-        self.learn_commands(deadline, connection.ask_async(&command, deadline))
-            .await
+        Ok((connection, topology))
     }
 
     async fn learn_commands(
@@ -117,8 +168,8 @@ impl Cluster {
     }
 }
 
-/// The error of an opening in which no node of the URI tells of the cluster, of what each said.
-fn nobody_tells(mut said: Vec<Error>) -> Error {
+/// The error of an opening in which no node of those `whose` were asked tells of the cluster, of what each said.
+fn nobody_tells(whose: &str, mut said: Vec<Error>) -> Error {
     let Some(last) = said.pop() else {
         return Error::new(ErrorKind::Internal, "the URI names no node");
     };
@@ -127,7 +178,7 @@ fn nobody_tells(mut said: Vec<Error>) -> Error {
     }
     let messages: Vec<_> = said.iter().chain([&last]).map(Error::message).collect();
     let messages = messages.join("; ");
-    let message = format!("no node of the URI tells what the cluster is like: {messages}");
+    let message = format!("no node {whose} tells what the cluster is like: {messages}");
     match said.iter().all(|other| other.kind() == last.kind()) {
         true => last.with_message(message),
         false => Error::new(ErrorKind::Connect, message).with_source(last),
@@ -184,7 +235,7 @@ mod tests {
             ),
             (vec![], Internal, "the URI names no node"),
         ] {
-            let error = nobody_tells(said(&kinds));
+            let error = nobody_tells("of the URI", said(&kinds));
             assert_eq!((error.kind(), error.message()), (kind, message));
         }
     }

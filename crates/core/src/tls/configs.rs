@@ -79,14 +79,12 @@ fn renew(
     system_roots: &SystemRoots,
 ) -> Result<Arc<ClientConfig>> {
     let material = Material::read(options)?;
-    let (system_roots, roots) = match material.roots()? {
-        _ if verify_peer == VerifyPeer::None => (None, Arc::new(RootCertStore::empty())),
-        Some(roots) => (None, Arc::new(roots)),
-        None => {
-            let roots = system_roots.get()?;
-            (Some(Arc::clone(&roots)), roots)
-        }
+    let wants_system_roots = verify_peer != VerifyPeer::None && !material.has_roots();
+    let system_roots = match wants_system_roots {
+        true => Some(system_roots.get()?),
+        false => None,
     };
+    // Before anything is made of what was read: a thousand clients that connect at once come here one after the other.
     if let Some(made) = made
         && made.material == material
         && made.system_roots.as_ref().map(Arc::as_ptr) == system_roots.as_ref().map(Arc::as_ptr)
@@ -94,6 +92,12 @@ fn renew(
     {
         return Ok(config);
     }
+    let own_roots = material.roots()?;
+    let roots = match &system_roots {
+        Some(roots) => Arc::clone(roots),
+        None if verify_peer == VerifyPeer::None => Arc::new(RootCertStore::empty()),
+        None => Arc::new(own_roots.unwrap_or_else(RootCertStore::empty)),
+    };
     let config = Arc::new(client_config(&material, roots, verify_peer)?);
     *made = Some(Made {
         material,

@@ -48,6 +48,11 @@ impl Material {
         Ok(Self { ca, identity })
     }
 
+    /// Whether it has the authorities to trust.
+    pub(super) fn has_roots(&self) -> bool {
+        self.ca.is_some()
+    }
+
     /// The authorities to trust; `None`: those of the system.
     pub(super) fn roots(&self) -> Result<Option<RootCertStore>> {
         let Some(ca) = &self.ca else {

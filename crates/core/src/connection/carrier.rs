@@ -7,10 +7,11 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::PushSink;
+use super::in_time::in_time;
 use super::link::Link;
 use super::progress::Progress;
 use super::socket_target::SocketTarget;
-use super::supervisor::{in_time, tell_end};
+use super::supervisor::tell_end;
 use crate::{ClientContext, ClientEvent, Error, ErrorKind, Result};
 
 /// Belongs to no client, and to a context of its own, which no client is. Opened by a task, for whoever waits for it,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use redis::ProtocolVersion;
 use tokio::time::Instant;
@@ -15,12 +15,14 @@ use super::driver::Driver;
 use super::endpoint::Endpoint;
 use super::following::{Following, Moved};
 use super::handshake::{Greeted, greet};
+use super::in_time::in_time;
 use super::login::renew;
 use super::multiplexer::{Multiplexer, Pushes};
 use super::outbox::{Leading, Outbox};
 use super::progress::Progress;
 use super::retirement::Retirement;
 use super::sentinel::Switches;
+use super::served::Served;
 use super::socket_target::SocketTarget;
 use super::wire::Wire;
 use crate::credentials::Announcements;
@@ -328,38 +330,6 @@ async fn greet_in_time(
     in_time(context, target, &progress, greeting).await
 }
 
-/// Runs what makes a connection, within the option `connect_timeout`.
-pub(super) async fn in_time<T>(
-    context: &ClientContext,
-    target: &SocketTarget,
-    progress: &Progress,
-    connecting: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let time = context.options().connect_timeout();
-    within(time, context, target, progress, connecting).await
-}
-
-/// The same, within `left`, which is what is left of that time.
-pub(super) async fn within<T>(
-    left: Duration,
-    context: &ClientContext,
-    target: &SocketTarget,
-    progress: &Progress,
-    connecting: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    tokio::time::timeout(left, connecting)
-        .await
-        .unwrap_or_else(|_| {
-            let address = progress.address();
-            let address = address.unwrap_or_else(|| target.address(context));
-            let time = context.options().connect_timeout();
-            let hint = progress.hint(context.uri());
-            let message = format!("no connection to {address} within {time:?}{hint}");
-            Err(Error::new(ErrorKind::Timeout, message))
-        })
-        .map_err(|error| error.with_client(context.client_id()))
-}
-
 /// Runs `running` to its end, and `beside` meanwhile.
 async fn beside<T>(
     running: impl Future<Output = T>,
@@ -413,32 +383,5 @@ pub(super) fn tell_end(context: &ClientContext) {
         let message = "the connection's task ended: the client's resources are shut down";
         let cause = context.error(ErrorKind::Internal, message);
         context.set_disconnected(&cause);
-    }
-}
-
-/// An outbox that is served. Once it is not any more, whatever ended that, it takes nothing.
-pub(super) struct Served {
-    outbox: Arc<Outbox>,
-    cause: Error,
-}
-
-impl Served {
-    /// `closed` is why, if nothing else ends it.
-    pub(super) fn new(outbox: &Arc<Outbox>, closed: Error) -> Self {
-        Self {
-            outbox: Arc::clone(outbox),
-            cause: closed,
-        }
-    }
-
-    /// Ends it because of `cause`.
-    pub(super) fn end(mut self, cause: Error) {
-        self.cause = cause;
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.outbox.end(&self.cause);
     }
 }

@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep};
 
 use super::super::PushSink;
 use super::super::exclusive::ExclusiveConnection;
+use super::super::in_time::within;
 use super::super::learning::table_of;
 use super::super::link::one;
 use super::super::progress::Progress;
 use super::super::sentinel::share;
 use super::super::socket_target::SocketTarget;
-use super::super::supervisor::within;
 use super::super::ticket::Ticket;
 use super::{Caller, Cluster};
 use crate::cluster::{NodeAddress, Target, Topology};

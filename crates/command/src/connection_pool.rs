@@ -9,7 +9,7 @@ use deadpool::managed::{
 };
 use redis_manager_core::{
     ClientContext, Connection, Deadline, Delivery, Error, ErrorKind, ExclusiveConnection,
-    NodeAddress, Result,
+    RedisNode, Result,
 };
 use tokio::time::timeout_at;
 
@@ -35,7 +35,7 @@ pub(crate) fn unleased() -> Error {
 /// Builds a pool of at most `size` connections, to a `node` of the cluster if there is one. Does not connect.
 pub(crate) fn build_pool(
     context: &Arc<ClientContext>,
-    node: Option<(&Connection, &NodeAddress)>,
+    node: Option<(&Connection, &RedisNode)>,
     size: usize,
 ) -> Result<ConnectionPool> {
     let connections = Connections {
@@ -76,13 +76,13 @@ pub(crate) async fn take(
 /// Makes the connections of a pool, and decides whether one is used again.
 pub(crate) struct Connections {
     context: Arc<ClientContext>,
-    node: Option<(Connection, NodeAddress)>,
+    node: Option<(Connection, RedisNode)>,
     sign_of_life: SignOfLife,
 }
 
 impl Connections {
     /// The node that they go to, if the server is a cluster.
-    pub(crate) fn node(&self) -> Option<&NodeAddress> {
+    pub(crate) fn node(&self) -> Option<&RedisNode> {
         self.node.as_ref().map(|(_, node)| node)
     }
 }

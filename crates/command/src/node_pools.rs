@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use redis_manager_core::{ClientContext, Connection, NodeAddress, PoolSnapshot, Result};
+use redis_manager_core::{ClientContext, Connection, PoolSnapshot, RedisNode, Result};
 
 use crate::connection_pool::{ConnectionPool, build_pool};
 
@@ -11,7 +11,7 @@ use crate::connection_pool::{ConnectionPool, build_pool};
 pub(crate) struct NodePools {
     size: usize,
     option: &'static str,
-    pools: Mutex<Vec<(Option<NodeAddress>, ConnectionPool)>>,
+    pools: Mutex<Vec<(Option<RedisNode>, ConnectionPool)>>,
 }
 
 impl NodePools {
@@ -32,7 +32,7 @@ impl NodePools {
     pub(crate) fn at(
         &self,
         context: &Arc<ClientContext>,
-        node: Option<(&Connection, &NodeAddress)>,
+        node: Option<(&Connection, &RedisNode)>,
     ) -> Result<ConnectionPool> {
         let mut pools = self.pools.lock();
         let address = node.map(|(_, address)| address);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis_manager_core::redis::{self, Cmd, Pipeline, Value};
 use redis_manager_core::route::SessionEffect;
 use redis_manager_core::{
-    Backoff, ClientContext, Connection, Deadline, Delivery, Detour, Error, ErrorKind, NodeAddress,
+    Backoff, ClientContext, Connection, Deadline, Delivery, Detour, Error, ErrorKind, RedisNode,
     Result,
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Roaming {
     pools: Arc<SessionPools>,
     purpose: Purpose,
     /// Where it is.
-    node: Option<NodeAddress>,
+    node: Option<RedisNode>,
     /// What has had it watch keys there.
     watches: Vec<Cmd>,
     /// Whether a node has said, since then, that it is not the one to run a command.
@@ -272,7 +272,7 @@ impl Roaming {
     async fn go_to(
         &mut self,
         held: &mut Option<Pooled>,
-        node: Option<NodeAddress>,
+        node: Option<RedisNode>,
         deadline: Deadline,
     ) -> Result<()> {
         let is_open = held.as_ref().is_some_and(|connection| connection.is_open());

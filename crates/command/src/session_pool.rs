@@ -6,7 +6,7 @@ use std::time::Duration;
 use deadpool::managed::{PoolError, TimeoutType};
 use redis_manager_core::{
     Backoff, ClientContext, Connection, Deadline, Delivery, Error, ErrorKind, LimitName,
-    NodeAddress, PoolSnapshot, Result, Share,
+    PoolSnapshot, RedisNode, Result, Share,
 };
 use tokio::sync::Semaphore;
 
@@ -65,7 +65,7 @@ impl SessionPools {
     pub(crate) async fn connection(
         &self,
         purpose: Purpose,
-        node: Option<&NodeAddress>,
+        node: Option<&RedisNode>,
         deadline: Deadline,
     ) -> Result<Pooled> {
         let pools = match purpose {
@@ -174,7 +174,7 @@ fn pool_error(
     error: &PoolError<Error>,
 ) -> Error {
     let timeout = deadline.timeout().unwrap_or_default();
-    let node = pool.manager().node().map(NodeAddress::to_string);
+    let node = pool.manager().node().map(RedisNode::to_string);
     match error {
         PoolError::Closed => context.closed_error(),
         PoolError::Timeout(TimeoutType::Wait) => context.error(

@@ -1,7 +1,7 @@
 //! A cluster, as far as it can be thought through without a socket: whose a key is, and what becomes of a command.
 
 mod merge;
-mod node_address;
+mod naming;
 mod pipeline_plan;
 mod plan;
 mod policy;
@@ -14,7 +14,6 @@ mod test_topology;
 mod topology;
 
 pub(crate) use merge::Merge;
-pub use node_address::NodeAddress;
 pub(crate) use pipeline_plan::{Item, PipelinePlan, Target};
 pub(crate) use plan::Plan;
 pub(crate) use redirect::Redirect;

@@ -66,7 +66,6 @@ pub use client_snapshot::{
 };
 pub use client_type::ClientType;
 pub use close_report::{CloseOutcome, CloseReport};
-pub use cluster::NodeAddress;
 pub use connection::{
     Backoff, Confirmation, Connection, Detour, ExclusiveConnection, FrequentLooks, PushSink,
     SocketId,

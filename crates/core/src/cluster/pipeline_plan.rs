@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use redis::{Cmd, Pipeline, Value};
 
 use super::plan::cross_slot;
-use super::{Merge, NodeAddress, Plan, ScanCursor, Slot, Topology};
+use super::{Merge, Plan, ScanCursor, Slot, Topology};
 use crate::namespace::CommandTable;
 use crate::route::upper_name;
-use crate::{Delivery, Error, ErrorKind, Result};
+use crate::{Delivery, Error, ErrorKind, RedisNode, Result};
 
 /// Where something is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum Target {
     /// To the node of `slot`; `reads` if one of its replicas may answer too.
     Slot { slot: Slot, reads: bool },
     /// To this master.
-    Node(NodeAddress),
+    Node(RedisNode),
 }
 
 /// One command, and where it goes.

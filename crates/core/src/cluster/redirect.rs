@@ -2,7 +2,9 @@
 
 use redis::{ServerError, ServerErrorKind, Value};
 
-use super::{NodeAddress, Slot};
+use super::Slot;
+use super::naming::redirected;
+use crate::RedisNode;
 
 /// Why a node did not run what it was sent, and where it runs.
 ///
@@ -11,10 +13,10 @@ use super::{NodeAddress, Slot};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Redirect {
     /// The slot is `to`'s for good.
-    Moved { slot: Slot, to: NodeAddress },
+    Moved { slot: Slot, to: RedisNode },
     /// The slot is on its way to `to`, which has the keys already: ASKING and then the command are to go there, and
     /// what comes later to the same node as before.
-    Ask { slot: Slot, to: NodeAddress },
+    Ask { slot: Slot, to: RedisNode },
     /// The slot is on its way, and only some of the keys are there. In a while they all are.
     TryAgain,
     /// The node cannot serve it at the moment: the cluster is down (`CLUSTERDOWN`), or the node loads its data
@@ -25,7 +27,7 @@ pub(crate) enum Redirect {
 
 impl Redirect {
     /// What `reply`, which came from `asked`, says. `None` if it is an answer.
-    pub(crate) fn of(reply: &Value, asked: &NodeAddress) -> Option<Self> {
+    pub(crate) fn of(reply: &Value, asked: &RedisNode) -> Option<Self> {
         match reply {
             Value::ServerError(error) => Self::of_error(error, asked),
             _ => None,
@@ -37,10 +39,7 @@ impl Redirect {
     ///
     /// Some servers say it only at EXEC, whose reply is for [`of`](Self::of) then. [`Ask`](Self::Ask) holds for a
     /// transaction too: an ASKING before MULTI lasts until EXEC.
-    pub(crate) fn of_refused(
-        refused: &[(usize, ServerError)],
-        asked: &NodeAddress,
-    ) -> Option<Self> {
+    pub(crate) fn of_refused(refused: &[(usize, ServerError)], asked: &RedisNode) -> Option<Self> {
         let redirects = refused
             .iter()
             .filter_map(|(_, error)| Self::of_error(error, asked));
@@ -53,12 +52,12 @@ impl Redirect {
     }
 
     /// What `error`, which came from `asked`, says. `None` if it is an answer.
-    pub(crate) fn of_error(error: &ServerError, asked: &NodeAddress) -> Option<Self> {
+    pub(crate) fn of_error(error: &ServerError, asked: &RedisNode) -> Option<Self> {
         let details = error.details().unwrap_or_default();
         if details.contains(RAISED_IN_A_SCRIPT) {
             return None;
         }
-        let read = |redirect: fn(Slot, NodeAddress) -> Self| match read(details, asked) {
+        let read = |redirect: fn(Slot, RedisNode) -> Self| match read(details, asked) {
             Some((slot, to)) => redirect(slot, to),
             // It does not know the host of the other node.
             None => Self::Down,
@@ -80,10 +79,10 @@ impl Redirect {
 const RAISED_IN_A_SCRIPT: &str = " script: ";
 
 /// The `3999 127.0.0.1:6381` of a redirection.
-fn read(details: &str, asked: &NodeAddress) -> Option<(Slot, NodeAddress)> {
+fn read(details: &str, asked: &RedisNode) -> Option<(Slot, RedisNode)> {
     let (slot, to) = details.split_once(' ')?;
     let slot = Slot::read(slot.as_bytes())?;
-    Some((slot, NodeAddress::redirected(to, asked)?))
+    Some((slot, redirected(to, asked)?))
 }
 
 #[cfg(test)]
@@ -94,8 +93,8 @@ mod tests {
         redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
     }
 
-    fn asked() -> NodeAddress {
-        NodeAddress::new("10.0.0.1", 7_000)
+    fn asked() -> RedisNode {
+        RedisNode::at("10.0.0.1", 7_000)
     }
 
     fn of(line: &str) -> Option<Redirect> {
@@ -109,14 +108,14 @@ mod tests {
     fn moved(number: u16, host: &str, port: u16) -> Redirect {
         Redirect::Moved {
             slot: slot(number),
-            to: NodeAddress::new(host, port),
+            to: RedisNode::at(host, port),
         }
     }
 
     fn ask(number: u16, host: &str, port: u16) -> Redirect {
         Redirect::Ask {
             slot: slot(number),
-            to: NodeAddress::new(host, port),
+            to: RedisNode::at(host, port),
         }
     }
 

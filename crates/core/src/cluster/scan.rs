@@ -13,10 +13,10 @@
 
 use redis::{Cmd, Value};
 
-use super::{NodeAddress, Topology};
+use super::Topology;
 use crate::request_bytes::unpack_command;
 use crate::route::bytes;
-use crate::{Delivery, Error, ErrorKind, Result};
+use crate::{Delivery, Error, ErrorKind, RedisNode, Result};
 
 const SHARD_BITS: u32 = 12;
 const SEAL_BITS: u32 = 12;
@@ -33,7 +33,7 @@ pub(crate) struct Scan {
 /// What is to be sent for a call of SCAN, and where.
 #[derive(Debug)]
 pub(crate) struct ScanStep {
-    pub(crate) node: NodeAddress,
+    pub(crate) node: RedisNode,
     pub(crate) cmd: Cmd,
     pub(crate) cursor: ScanCursor,
 }

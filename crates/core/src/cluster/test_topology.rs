@@ -2,10 +2,11 @@
 
 use redis::Value;
 
-use super::{NodeAddress, Topology};
+use super::Topology;
+use crate::RedisNode;
 
-pub(super) fn node(port: u16) -> NodeAddress {
-    NodeAddress::new("127.0.0.1", port)
+pub(super) fn node(port: u16) -> RedisNode {
+    RedisNode::at("127.0.0.1", port)
 }
 
 /// One whose slots are the nodes' of these ports, in equal runs.

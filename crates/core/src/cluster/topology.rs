@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crc16::{State, XMODEM};
 
-use super::{NodeAddress, Slot};
+use super::Slot;
+use crate::RedisNode;
 
 /// The slots of a cluster and the nodes that have them, as one node told it. Cheap to clone.
 ///
@@ -18,7 +19,7 @@ pub(crate) struct Topology {
     /// By their slots.
     ranges: Arc<[Range]>,
     /// In the order of the lowest slot that each has.
-    masters: Arc<[NodeAddress]>,
+    masters: Arc<[RedisNode]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ struct Range {
 /// A master and its replicas.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Shard {
-    master: NodeAddress,
-    replicas: Box<[NodeAddress]>,
+    master: RedisNode,
+    replicas: Box<[RedisNode]>,
 }
 
 impl Topology {
@@ -55,34 +56,34 @@ impl Topology {
     }
 
     /// The node that takes the commands for keys of `slot`. `None` if no node has it.
-    pub(crate) fn owner(&self, slot: Slot) -> Option<&NodeAddress> {
+    pub(crate) fn owner(&self, slot: Slot) -> Option<&RedisNode> {
         self.shard(slot).map(|shard| &shard.master)
     }
 
     /// The nodes that have a copy of `slot`, if any.
-    pub(crate) fn replicas(&self, slot: Slot) -> &[NodeAddress] {
+    pub(crate) fn replicas(&self, slot: Slot) -> &[RedisNode] {
         self.shard(slot).map_or(&[], |shard| &shard.replicas)
     }
 
     /// All nodes that own slots, each once, in the order of the lowest that each has.
-    pub(crate) fn masters(&self) -> &[NodeAddress] {
+    pub(crate) fn masters(&self) -> &[RedisNode] {
         &self.masters
     }
 
     /// All nodes, each once: the masters, and then the replicas.
-    pub(crate) fn nodes(&self) -> Vec<NodeAddress> {
+    pub(crate) fn nodes(&self) -> Vec<RedisNode> {
         let replicas = self.ranges.iter().flat_map(|range| &range.shard.replicas);
         each_once(self.masters.iter().chain(replicas))
     }
 
     /// Whether `node` is one of its masters or replicas.
-    pub(crate) fn has(&self, node: &NodeAddress) -> bool {
+    pub(crate) fn has(&self, node: &RedisNode) -> bool {
         let mut shards = self.ranges.iter().map(|range| &range.shard);
         shards.any(|shard| shard.master == *node || shard.replicas.contains(node))
     }
 
     /// Whether `node` has a slot here that another one has in `known`.
-    pub(crate) fn takes(&self, node: &NodeAddress, known: &Self) -> bool {
+    pub(crate) fn takes(&self, node: &RedisNode, known: &Self) -> bool {
         let its = self
             .ranges
             .iter()
@@ -99,7 +100,7 @@ impl Topology {
     }
 
     /// The same, but for `slot`, which `to` has now. The rest is as old as before.
-    pub(crate) fn with_moved(&self, slot: Slot, to: &NodeAddress) -> Self {
+    pub(crate) fn with_moved(&self, slot: Slot, to: &RedisNode) -> Self {
         if self.owner(slot) == Some(to) {
             return self.clone();
         }
@@ -154,7 +155,7 @@ impl Topology {
     }
 
     /// That of `master`, or one of it alone: who its replicas are is not known then.
-    fn shard_of(&self, master: &NodeAddress) -> Arc<Shard> {
+    fn shard_of(&self, master: &RedisNode) -> Arc<Shard> {
         let mut shards = self.ranges.iter().map(|range| &range.shard);
         let known = shards.find(|shard| shard.master == *master).cloned();
         known.unwrap_or_else(|| {
@@ -166,7 +167,7 @@ impl Topology {
     }
 }
 
-fn each_once<'a>(nodes: impl Iterator<Item = &'a NodeAddress>) -> Vec<NodeAddress> {
+fn each_once<'a>(nodes: impl Iterator<Item = &'a RedisNode>) -> Vec<RedisNode> {
     let mut seen = HashSet::new();
     nodes.filter(|node| seen.insert(*node)).cloned().collect()
 }

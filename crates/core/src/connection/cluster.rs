@@ -29,9 +29,8 @@ use super::exclusive::ExclusiveConnection;
 use super::following::{Following, Moved};
 use super::socket_target::SocketTarget;
 use super::wire::Wire;
-use crate::cluster::NodeAddress;
 use crate::namespace::CommandTable;
-use crate::{ClientContext, Result, Waiting};
+use crate::{ClientContext, RedisNode, Result, Waiting};
 use node::time_to_answer;
 use nodes::Nodes;
 use part::Part;
@@ -105,7 +104,7 @@ impl Cluster {
     /// When the node at `node` is to be left by who needs it for the calls of the client that `context` describes.
     pub(super) fn loss_of(
         &self,
-        node: &NodeAddress,
+        node: &RedisNode,
         context: &ClientContext,
     ) -> impl Future<Output = Moved> + Send + use<> {
         let part = Part::for_calls(context.options());
@@ -116,7 +115,7 @@ impl Cluster {
     pub(super) async fn open_exclusive(
         &self,
         context: &Arc<ClientContext>,
-        node: &NodeAddress,
+        node: &RedisNode,
     ) -> Result<ExclusiveConnection> {
         let target = SocketTarget::node(node, self.map());
         let following = Following::until(Endpoint::from(node), self.loss_of(node, context));

@@ -4,9 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cluster::NodeAddress;
 use crate::uri::write_address;
-use crate::{Error, ErrorKind, RedisTopology, RedisUri, Result};
+use crate::{Error, ErrorKind, RedisNode, RedisTopology, RedisUri, Result};
 
 /// What one socket is opened to. Which one that is was decided before: by the URI, or by whoever knows where the
 /// server is at this moment.
@@ -42,8 +41,8 @@ impl Endpoint {
     }
 }
 
-impl From<&NodeAddress> for Endpoint {
-    fn from(node: &NodeAddress) -> Self {
+impl From<&RedisNode> for Endpoint {
+    fn from(node: &RedisNode) -> Self {
         Self::Tcp {
             host: node.host().to_owned(),
             port: node.port(),

@@ -73,13 +73,9 @@ impl Known {
 
 impl SentinelSet {
     fn new(uri: &RedisUri, options: &ClientOptions, resources: &ClientResources) -> Self {
-        let endpoint = |node: &crate::RedisNode| Endpoint::Tcp {
-            host: node.host().to_owned(),
-            port: node.port(),
-        };
         Self {
             master: uri.sentinel_master_id().unwrap_or_default().into(),
-            nodes: uri.nodes().iter().map(endpoint).collect(),
+            nodes: uri.nodes().iter().map(Endpoint::from).collect(),
             uri: uri.clone(),
             options: options.clone(),
             resources: resources.clone(),

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::cluster::{ClusterMap, NodeChoice};
-use crate::cluster::NodeAddress;
-use crate::{Channel, ChannelKind, ClientContext, RedisTopology};
+use crate::{Channel, ChannelKind, ClientContext, RedisNode, RedisTopology};
 
 /// Asked at every connect, because the answer may be another one each time.
 #[derive(Clone)]
@@ -13,7 +12,7 @@ pub(super) enum SocketTarget {
     OfUri,
     /// One node of a cluster.
     Node {
-        address: NodeAddress,
+        address: RedisNode,
         map: Arc<ClusterMap>,
     },
     /// Whichever node of a cluster is there.
@@ -32,7 +31,7 @@ impl SocketTarget {
     }
 
     /// The node at `address` of the cluster that `map` is of.
-    pub(super) fn node(address: &NodeAddress, map: &Arc<ClusterMap>) -> Self {
+    pub(super) fn node(address: &RedisNode, map: &Arc<ClusterMap>) -> Self {
         Self::Node {
             address: address.clone(),
             map: Arc::clone(map),

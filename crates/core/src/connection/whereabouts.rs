@@ -7,8 +7,8 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 use super::cluster::FrequentLooks;
 use super::link::Link;
 use super::{Connection, ExclusiveConnection};
-use crate::cluster::{NodeAddress, Redirect, Target};
-use crate::{Deadline, Error, ErrorKind, Result};
+use crate::cluster::{Redirect, Target};
+use crate::{Deadline, Error, ErrorKind, RedisNode, Result};
 
 /// What a node has answered that is not the one to run a command, and has not run it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Detour {
     /// Whoever looks again where the keys are finds another node, or the same one in a better state.
     LookAgain,
     /// This once the command is to go to this node, after ASKING.
-    Ask(NodeAddress),
+    Ask(RedisNode),
 }
 
 impl Connection {
@@ -32,7 +32,7 @@ impl Connection {
     ///
     /// What kept the nodes from saying so, until `deadline`; [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the
     /// script may not send it.
-    pub async fn node_of(&self, cmd: &Cmd, deadline: Deadline) -> Result<Option<NodeAddress>> {
+    pub async fn node_of(&self, cmd: &Cmd, deadline: Deadline) -> Result<Option<RedisNode>> {
         let Link::Cluster(cluster) = &self.link else {
             return Ok(None);
         };
@@ -54,7 +54,7 @@ impl Connection {
         &self,
         pipeline: &Pipeline,
         deadline: Deadline,
-    ) -> Result<Option<NodeAddress>> {
+    ) -> Result<Option<RedisNode>> {
         for cmd in pipeline.cmd_iter() {
             let node = self.node_of(cmd, deadline).await?;
             if node.is_some() {
@@ -96,7 +96,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`node_of`](Self::node_of).
-    pub async fn any_node(&self, deadline: Deadline) -> Result<Option<NodeAddress>> {
+    pub async fn any_node(&self, deadline: Deadline) -> Result<Option<RedisNode>> {
         let Link::Cluster(cluster) = &self.link else {
             return Ok(None);
         };
@@ -113,14 +113,14 @@ impl Connection {
     /// As [`ExclusiveConnection::open_async`].
     ///
     /// ```no_run
-    /// # use redis_manager_core::{Connection, Deadline, NodeAddress, Result};
+    /// # use redis_manager_core::{Connection, Deadline, RedisNode, Result};
     /// # use std::time::Duration;
-    /// # async fn example(connection: Connection, node: NodeAddress) -> Result<()> {
+    /// # async fn example(connection: Connection, node: RedisNode) -> Result<()> {
     /// let own = connection.open_at(&node).await?;
     /// own.ping_async(Deadline::after(Duration::from_secs(1))).await?;
     /// # Ok(()) }
     /// ```
-    pub async fn open_at(&self, node: &NodeAddress) -> Result<ExclusiveConnection> {
+    pub async fn open_at(&self, node: &RedisNode) -> Result<ExclusiveConnection> {
         match &self.link {
             Link::Cluster(cluster) => cluster.open_exclusive(&self.context, node).await,
             Link::Server(_) => ExclusiveConnection::open_async(&self.context).await,
@@ -131,8 +131,8 @@ impl Connection {
     /// it has none now, or if there is no cluster. Must be polled on the client's I/O runtime.
     ///
     /// ```no_run
-    /// # use redis_manager_core::{Connection, ExclusiveConnection, NodeAddress, Result};
-    /// # async fn example(connection: Connection, node: NodeAddress) -> Result<ExclusiveConnection> {
+    /// # use redis_manager_core::{Connection, ExclusiveConnection, RedisNode, Result};
+    /// # async fn example(connection: Connection, node: RedisNode) -> Result<ExclusiveConnection> {
     /// // A node that is gone may never answer, and nobody is to wait for it.
     /// tokio::select! {
     ///     opened = connection.open_at(&node) => opened,
@@ -140,7 +140,7 @@ impl Connection {
     /// }
     /// # }
     /// ```
-    pub fn loss_of(&self, node: &NodeAddress) -> impl Future<Output = Error> + Send + use<> {
+    pub fn loss_of(&self, node: &RedisNode) -> impl Future<Output = Error> + Send + use<> {
         let context = Arc::clone(&self.context);
         let loss = match &self.link {
             Link::Cluster(cluster) => Some(cluster.loss_of(node, &context)),
@@ -174,7 +174,7 @@ impl Connection {
 
     /// Takes note of `reply`, which the node at `asked` gave, if it is none and the command was not run.
     #[must_use]
-    pub fn detour(&self, reply: &Value, asked: &NodeAddress) -> Option<Detour> {
+    pub fn detour(&self, reply: &Value, asked: &RedisNode) -> Option<Detour> {
         self.follow(Redirect::of(reply, asked)?)
     }
 
@@ -194,7 +194,7 @@ impl Connection {
     pub fn detour_of_pipeline(
         &self,
         outcome: &Result<Vec<Value>>,
-        asked: &NodeAddress,
+        asked: &RedisNode,
     ) -> Option<Detour> {
         match outcome {
             Ok(replies) => {

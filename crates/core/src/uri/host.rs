@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
-/// One host and port of a [`RedisUri`](super::RedisUri).
+/// Where a server listens: a host and port of a [`RedisUri`](super::RedisUri), or as a cluster names one of its nodes.
+/// Cheap to clone.
 ///
 /// [`Display`](fmt::Display) writes `host:port`, an IPv6 address in brackets.
 ///
@@ -19,21 +21,35 @@ const LONGEST_LABEL: usize = 63;
 /// assert_eq!(uri.nodes()[0].to_string(), "[::1]:6380");
 /// # Ok::<(), redis_manager_core::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RedisNode {
-    host: String,
+    host: Arc<str>,
     port: u16,
 }
 
 impl RedisNode {
     pub(super) fn new(host: &str, port: u16) -> Result<Self, String> {
         Ok(Self {
-            host: normalize(host)?,
+            host: normalize(host)?.into(),
             port: check_port(port)?,
         })
     }
 
-    /// The host name or IP address; IPv6 in its shortest form and without brackets.
+    /// As a server names it, which is taken as it is.
+    pub(crate) fn at(host: &str, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+        }
+    }
+
+    /// Another port of the same host.
+    pub(crate) fn with_port(&self, port: u16) -> Self {
+        let host = Arc::clone(&self.host);
+        Self { host, port }
+    }
+
+    /// The host name or IP address; IPv6 without brackets, and in its shortest form if it is a URI's.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host

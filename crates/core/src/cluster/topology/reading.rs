@@ -6,8 +6,9 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::{Range, Shard, Topology};
-use crate::cluster::{NodeAddress, Slot};
-use crate::{Error, ErrorKind, Result};
+use crate::cluster::Slot;
+use crate::cluster::naming::named;
+use crate::{Error, ErrorKind, RedisNode, Result};
 
 impl Topology {
     /// Reads what `asked` replied to CLUSTER SLOTS; see <https://redis.io/docs/latest/commands/cluster-slots/>.
@@ -17,7 +18,7 @@ impl Topology {
     /// # Errors
     ///
     /// [`ErrorKind::Protocol`] if it is an error or of another form.
-    pub(crate) fn read(reply: &Value, asked: &NodeAddress) -> Result<Self> {
+    pub(crate) fn read(reply: &Value, asked: &RedisNode) -> Result<Self> {
         let entries = match reply {
             Value::Array(entries) => entries,
             Value::ServerError(error) => {
@@ -52,13 +53,13 @@ impl Topology {
     }
 }
 
-fn wrong(asked: &NodeAddress, what: &str) -> Error {
+fn wrong(asked: &RedisNode, what: &str) -> Error {
     let message = format!("the reply of {asked} to CLUSTER SLOTS cannot be read: {what}");
     Error::new(ErrorKind::Protocol, message)
 }
 
 /// `None` if nobody knows where its master is.
-fn read_range(entry: &Value, asked: &NodeAddress) -> Result<Option<Range>, &'static str> {
+fn read_range(entry: &Value, asked: &RedisNode) -> Result<Option<Range>, &'static str> {
     let Value::Array(entry) = entry else {
         return Err("an entry is no array");
     };
@@ -90,7 +91,7 @@ fn slot(number: &Value) -> Result<u16, &'static str> {
     slot.map(Slot::number).ok_or("there is no such slot")
 }
 
-fn read_node(node: &Value, asked: &NodeAddress) -> Result<Option<NodeAddress>, &'static str> {
+fn read_node(node: &Value, asked: &RedisNode) -> Result<Option<RedisNode>, &'static str> {
     let Value::Array(node) = node else {
         return Err("a node is no array");
     };
@@ -108,5 +109,5 @@ fn read_node(node: &Value, asked: &NodeAddress) -> Result<Option<NodeAddress>, &
         Value::Int(port) => u16::try_from(*port).map_err(|_| "there is no such port")?,
         _ => return Err("a port is no number"),
     };
-    Ok(NodeAddress::named(host, port, asked))
+    Ok(named(host, port, asked))
 }

@@ -4,8 +4,8 @@ use redis::Value;
 use super::*;
 use crate::ErrorKind;
 
-fn node(port: u16) -> NodeAddress {
-    NodeAddress::new("127.0.0.1", port)
+fn node(port: u16) -> RedisNode {
+    RedisNode::at("127.0.0.1", port)
 }
 
 fn read(reply: &[u8]) -> crate::Result<Topology> {

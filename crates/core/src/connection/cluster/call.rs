@@ -13,8 +13,8 @@ use super::super::ticket::Ticket;
 use super::node::Node;
 use super::tries::{Next, Tries};
 use super::{Cluster, FrequentLooks, Inner};
-use crate::cluster::{NodeAddress, Redirect, Target, Topology};
-use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
+use crate::cluster::{Redirect, Target, Topology};
+use crate::{ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, RedisNode, Result};
 
 /// What is left with one node as a whole.
 #[derive(Clone, Copy)]
@@ -86,7 +86,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Where a node is.
-    pub(in super::super) async fn any_address(self) -> Result<NodeAddress> {
+    pub(in super::super) async fn any_address(self) -> Result<RedisNode> {
         Ok(self.node_for(&Target::AnyNode).await?.address().clone())
     }
 
@@ -301,7 +301,7 @@ impl Target {
 
 impl Reply {
     /// Where a request that got it is to go instead, if it was not run.
-    fn redirect(&self, asked: &NodeAddress) -> Option<Redirect> {
+    fn redirect(&self, asked: &RedisNode) -> Option<Redirect> {
         match self {
             Self::One(value) => Redirect::of(value, asked),
             Self::Aborted(refused) => Redirect::of_refused(refused, asked),

@@ -13,8 +13,8 @@ use super::super::ticket::Ticket;
 use super::Cluster;
 use super::nodes::Standing;
 use super::pace::Pace;
-use crate::cluster::{NodeAddress, Topology};
-use crate::{Deadline, Error, ErrorKind, InFlight, Result};
+use crate::cluster::Topology;
+use crate::{Deadline, Error, ErrorKind, InFlight, RedisNode, Result};
 
 /// What a server that belongs to no cluster says of itself.
 const NO_CLUSTER: &str = "cluster support disabled";
@@ -27,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(1);
 
 /// What the cluster is like.
 struct Told {
-    by: NodeAddress,
+    by: RedisNode,
     /// When that was asked.
     at: SystemTime,
     topology: Topology,
@@ -61,7 +61,7 @@ impl Cluster {
 
     /// Takes what one of the nodes tells, which is `last_told` then. Returns whether each slot has a node, as far as it is
     /// certain.
-    async fn find_out(&self, last_told: &mut Option<NodeAddress>) -> Result<bool> {
+    async fn find_out(&self, last_told: &mut Option<RedisNode>) -> Result<bool> {
         if !self.is_known() {
             // A client that is lazy begins as others do. Boxed, because it is large.
             Box::pin(self.ask_seeds()).await?;
@@ -114,7 +114,7 @@ impl Cluster {
 
     /// Asks one node after the other, those first that are likely to answer, and last the one at `last`. Who says that it has
     /// what another had is believed once a third says so: it may have been replaced, and not know.
-    async fn look(&self, last: Option<&NodeAddress>) -> Result<Told> {
+    async fn look(&self, last: Option<&RedisNode>) -> Result<Told> {
         let known = self.map().topology();
         let (mut disputed, mut failure) = (None, None);
         for by in self.likely_first(last) {
@@ -143,7 +143,7 @@ impl Cluster {
         disputed.ok_or_else(|| failure.unwrap_or_else(|| self.context().closed_error()))
     }
 
-    pub(super) fn likely_first(&self, last: Option<&NodeAddress>) -> Vec<NodeAddress> {
+    pub(super) fn likely_first(&self, last: Option<&RedisNode>) -> Vec<RedisNode> {
         let topology = self.map().topology();
         let seeds = self.map().seeds();
         let mut addresses = topology.nodes();
@@ -164,7 +164,7 @@ impl Cluster {
         addresses
     }
 
-    async fn ask_at(&self, address: &NodeAddress) -> Result<Topology> {
+    async fn ask_at(&self, address: &RedisNode) -> Result<Topology> {
         let slots = cmd("CLUSTER").arg("SLOTS").to_owned();
         let deadline = Deadline::after(ANSWER);
         let answer = match self.0.nodes.connected_at(address) {
@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// What the cluster is like, by the node at `address`, which has answered so.
-    pub(super) fn read(&self, answer: Value, address: &NodeAddress) -> Result<Topology> {
+    pub(super) fn read(&self, answer: Value, address: &RedisNode) -> Result<Topology> {
         let answer = answer.extract_error().map_err(Error::from);
         let topology = answer.and_then(|answer| Topology::read(&answer, address));
         topology.map_err(|error| {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::cluster::{NodeAddress, Redirect, Slot, Topology};
+use crate::cluster::{Redirect, Slot, Topology};
 use crate::{Error, RedisNode, RedisUri};
 
 use super::super::endpoint::Endpoint;
@@ -15,7 +15,7 @@ use super::super::endpoint::Endpoint;
 #[derive(Debug)]
 pub(in super::super) struct ClusterMap {
     /// Those that the URI names.
-    seeds: Vec<NodeAddress>,
+    seeds: Vec<RedisNode>,
     topology: watch::Sender<Arc<Topology>>,
     doubts: Notify,
     /// Why no node told what the cluster is like, the last time that none did.
@@ -25,9 +25,8 @@ pub(in super::super) struct ClusterMap {
 
 impl ClusterMap {
     pub(in super::super) fn of(uri: &RedisUri) -> Arc<Self> {
-        let seed = |node: &RedisNode| NodeAddress::new(node.host(), node.port());
         Arc::new(Self {
-            seeds: uri.nodes().iter().map(seed).collect(),
+            seeds: uri.nodes().to_vec(),
             topology: watch::Sender::default(),
             doubts: Notify::new(),
             failure: Mutex::default(),
@@ -35,7 +34,7 @@ impl ClusterMap {
         })
     }
 
-    pub(super) fn seeds(&self) -> &[NodeAddress] {
+    pub(super) fn seeds(&self) -> &[RedisNode] {
         &self.seeds
     }
 
@@ -79,7 +78,7 @@ impl ClusterMap {
         }
     }
 
-    fn moved(&self, slot: Slot, to: &NodeAddress) {
+    fn moved(&self, slot: Slot, to: &RedisNode) {
         self.topology.send_if_modified(|known| {
             let is_news = known.owner(slot) != Some(to);
             if is_news {

@@ -11,8 +11,7 @@ use super::super::socket_target::SocketTarget;
 use super::super::supervisor::Supervisor;
 use super::super::wire::Wire;
 use super::ClusterMap;
-use crate::cluster::NodeAddress;
-use crate::{ClientContext, ErrorKind};
+use crate::{ClientContext, ErrorKind, RedisNode};
 
 /// How often it is looked whether what was sent is answered.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -28,7 +27,7 @@ pub(super) fn time_to_answer(context: &ClientContext) -> Duration {
 /// The socket to one node. It is connected once there is a request, or from the beginning, and until the cluster needs the
 /// node no more.
 pub(super) struct Node {
-    address: NodeAddress,
+    address: RedisNode,
     wire: Arc<Wire>,
     retired: Retirement,
     /// No request is left here any more.
@@ -39,7 +38,7 @@ impl Node {
     pub(super) fn start(
         context: &Arc<ClientContext>,
         map: &Arc<ClusterMap>,
-        address: &NodeAddress,
+        address: &RedisNode,
     ) -> Arc<Self> {
         Self::start_by(context, map, address, Supervisor::start_lazily)
     }
@@ -48,7 +47,7 @@ impl Node {
     pub(super) fn start_at_once(
         context: &Arc<ClientContext>,
         map: &Arc<ClusterMap>,
-        address: &NodeAddress,
+        address: &RedisNode,
     ) -> Arc<Self> {
         Self::start_by(context, map, address, Supervisor::start_restoring)
     }
@@ -56,7 +55,7 @@ impl Node {
     fn start_by(
         context: &Arc<ClientContext>,
         map: &Arc<ClusterMap>,
-        address: &NodeAddress,
+        address: &RedisNode,
         start: fn(Supervisor) -> Arc<Wire>,
     ) -> Arc<Self> {
         let retired = Retirement::default();
@@ -75,7 +74,7 @@ impl Node {
         })
     }
 
-    pub(super) fn address(&self) -> &NodeAddress {
+    pub(super) fn address(&self) -> &RedisNode {
         &self.address
     }
 

@@ -9,13 +9,13 @@ use super::super::endpoint::Endpoint;
 use super::super::following::Following;
 use super::ClusterMap;
 use super::part::Part;
-use crate::cluster::NodeAddress;
+use crate::RedisNode;
 
 /// Chooses the node for each of its connections: plain channels come by every one.
 pub(in super::super) struct NodeChoice {
     map: Arc<ClusterMap>,
     /// That of the connection before, or of a try to make one.
-    last: Mutex<Option<NodeAddress>>,
+    last: Mutex<Option<RedisNode>>,
 }
 
 impl NodeChoice {
@@ -31,7 +31,7 @@ impl NodeChoice {
     }
 
     /// Another node than the one before, if there is any.
-    pub(in super::super) fn choose(&self) -> Option<NodeAddress> {
+    pub(in super::super) fn choose(&self) -> Option<RedisNode> {
         let topology = self.map.topology();
         let known = match topology.masters() {
             [] => self.map.seeds(),
@@ -49,7 +49,7 @@ impl NodeChoice {
 
     /// Ends a connection to the node at `address` when the cluster has it no more: it hears nothing then, and may be there
     /// all the same.
-    pub(in super::super) fn follow(&self, address: NodeAddress) -> Following {
+    pub(in super::super) fn follow(&self, address: RedisNode) -> Following {
         let endpoint = Endpoint::from(&address);
         let loss = Part::MasterOrReplica.loss(address, &self.map, Duration::ZERO);
         Following::until(endpoint, loss)
@@ -77,6 +77,6 @@ mod tests {
         let uri = "redis-cluster://a:1".parse().unwrap();
         let choice = NodeChoice::new(&ClusterMap::of(&uri));
         assert!(choice.choose().is_some());
-        assert_eq!(choice.choose(), Some(NodeAddress::new("a", 1)));
+        assert_eq!(choice.choose(), Some(RedisNode::at("a", 1)));
     }
 }

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use super::ClusterMap;
 use super::node::Node;
 use super::part::Part;
-use crate::cluster::{NodeAddress, Slot, Target, Topology};
-use crate::{ClientContext, ReadFrom};
+use crate::cluster::{Slot, Target, Topology};
+use crate::{ClientContext, ReadFrom, RedisNode};
 
 /// What is known of a node's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub(super) enum Standing {
 pub(super) struct Nodes {
     context: Arc<ClientContext>,
     map: Arc<ClusterMap>,
-    nodes: Mutex<HashMap<NodeAddress, Arc<Node>>>,
+    nodes: Mutex<HashMap<RedisNode, Arc<Node>>>,
 }
 
 impl Nodes {
@@ -35,7 +35,7 @@ impl Nodes {
     }
 
     /// The one at `address`.
-    pub(super) fn at(&self, address: &NodeAddress) -> Arc<Node> {
+    pub(super) fn at(&self, address: &RedisNode) -> Arc<Node> {
         let mut nodes = self.nodes.lock();
         if let Some(node) = nodes.get(address) {
             return Arc::clone(node);
@@ -55,7 +55,7 @@ impl Nodes {
         &self,
         target: &'a Target,
         topology: &'a Topology,
-    ) -> Option<&'a NodeAddress> {
+    ) -> Option<&'a RedisNode> {
         match target {
             Target::Slot { slot, reads } => {
                 let replica = reads.then(|| self.replica(*slot, topology)).flatten();
@@ -68,7 +68,7 @@ impl Nodes {
 
     /// One that is connected to, another one each time. The others are being connected to from now on: who reads from a replica
     /// need not wait for it, because the master has the same.
-    fn replica<'a>(&self, slot: Slot, topology: &'a Topology) -> Option<&'a NodeAddress> {
+    fn replica<'a>(&self, slot: Slot, topology: &'a Topology) -> Option<&'a RedisNode> {
         if self.context.options().read_from() != ReadFrom::ReplicaPreferred {
             return None;
         }
@@ -84,7 +84,7 @@ impl Nodes {
         })
     }
 
-    fn is_down(&self, address: &NodeAddress) -> bool {
+    fn is_down(&self, address: &RedisNode) -> bool {
         let nodes = self.nodes.lock();
         nodes
             .get(address)
@@ -92,7 +92,7 @@ impl Nodes {
     }
 
     /// The same one for a client as long as it is there, and another one for another client.
-    fn any<'a>(&self, topology: &'a Topology) -> Option<&'a NodeAddress> {
+    fn any<'a>(&self, topology: &'a Topology) -> Option<&'a RedisNode> {
         let masters = topology.masters();
         let first = usize::try_from(self.context.client_id().number()).unwrap_or_default();
         let mut others = (0..masters.len()).map(|step| &masters[(first + step) % masters.len()]);
@@ -101,7 +101,7 @@ impl Nodes {
     }
 
     /// The one at `address`, if there is a connection.
-    pub(super) fn connected_at(&self, address: &NodeAddress) -> Option<Arc<Node>> {
+    pub(super) fn connected_at(&self, address: &RedisNode) -> Option<Arc<Node>> {
         let nodes = self.nodes.lock();
         let node = nodes.get(address)?;
         node.wire().outbox().is_up().then(|| Arc::clone(node))
@@ -113,7 +113,7 @@ impl Nodes {
     }
 
     /// How likely the one at `address` is to answer; the least is the likeliest.
-    pub(super) fn standing(&self, address: &NodeAddress) -> Standing {
+    pub(super) fn standing(&self, address: &RedisNode) -> Standing {
         let nodes = self.nodes.lock();
         match nodes.get(address).map(|node| node.wire().outbox()) {
             Some(outbox) if outbox.is_up() => Standing::Up,

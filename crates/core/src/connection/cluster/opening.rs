@@ -18,9 +18,9 @@ use super::super::sentinel::share;
 use super::super::socket_target::SocketTarget;
 use super::super::ticket::Ticket;
 use super::{Caller, Cluster};
-use crate::cluster::{NodeAddress, Target, Topology};
+use crate::cluster::{Target, Topology};
 use crate::namespace::CommandTable;
-use crate::{ClientContext, Deadline, Error, ErrorKind, Result};
+use crate::{ClientContext, Deadline, Error, ErrorKind, RedisNode, Result};
 
 /// After which another node is asked as well.
 const HEAD_START: Duration = Duration::from_millis(500);
@@ -65,8 +65,8 @@ impl Cluster {
     /// is still listened to while the next one is asked. Fails with what each has said.
     async fn ask_each<'a, F>(
         &self,
-        addresses: &'a [NodeAddress],
-        ask: impl Fn(&'a NodeAddress, Duration) -> F,
+        addresses: &'a [RedisNode],
+        ask: impl Fn(&'a RedisNode, Duration) -> F,
     ) -> Result<(), Vec<Error>>
     where
         F: Future<Output = Result<()>>,
@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     /// `left` is the time that it has.
-    async fn ask_seed(&self, address: &NodeAddress, left: Duration) -> Result<()> {
+    async fn ask_seed(&self, address: &RedisNode, left: Duration) -> Result<()> {
         let target = SocketTarget::node(address, self.map());
         let progress = Progress::default();
         let asking = self.ask_at_first(address, &target, &progress);
@@ -102,7 +102,7 @@ impl Cluster {
     }
 
     /// `left` is the time that it has.
-    async fn ask_whether_there(&self, address: &NodeAddress, left: Duration) -> Result<()> {
+    async fn ask_whether_there(&self, address: &RedisNode, left: Duration) -> Result<()> {
         let target = SocketTarget::node(address, self.map());
         let progress = Progress::default();
         let deadline = Deadline::after(left);
@@ -113,7 +113,7 @@ impl Cluster {
 
     async fn ask_at_first(
         &self,
-        address: &NodeAddress,
+        address: &RedisNode,
         target: &SocketTarget,
         progress: &Progress,
     ) -> Result<()> {
@@ -130,7 +130,7 @@ impl Cluster {
     /// What the node at `address` says the cluster is like, by a connection that is made for it.
     async fn connect_and_read(
         &self,
-        address: &NodeAddress,
+        address: &RedisNode,
         target: &SocketTarget,
         progress: &Progress,
         deadline: Deadline,

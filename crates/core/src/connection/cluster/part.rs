@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout};
 
 use super::super::following::Moved;
 use super::ClusterMap;
-use crate::cluster::{NodeAddress, Topology};
-use crate::{ClientOptions, ReadFrom};
+use crate::cluster::Topology;
+use crate::{ClientOptions, ReadFrom, RedisNode};
 
 /// What a node has to be for a connection to be of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Part {
         }
     }
 
-    pub(super) fn is_had_by(self, address: &NodeAddress, topology: &Topology) -> bool {
+    pub(super) fn is_had_by(self, address: &RedisNode, topology: &Topology) -> bool {
         match self {
             Self::Master => topology.masters().contains(address),
             Self::MasterOrReplica => topology.has(address),
@@ -35,7 +35,7 @@ impl Part {
     }
 
     /// Why the node at `address`, which has not this part any more, is left.
-    pub(super) fn lost_by(self, address: &NodeAddress) -> String {
+    pub(super) fn lost_by(self, address: &RedisNode) -> String {
         match self {
             Self::Master => format!("{address} is no master of the cluster any more"),
             Self::MasterOrReplica => format!("{address} has no part in the cluster any more"),
@@ -47,7 +47,7 @@ impl Part {
     /// and one that is about to get its first slot has none.
     pub(super) fn loss(
         self,
-        address: NodeAddress,
+        address: RedisNode,
         map: &ClusterMap,
         patience: Duration,
     ) -> impl Future<Output = Moved> + Send + use<> {
@@ -86,8 +86,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3_600);
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn node(port: u16) -> NodeAddress {
-        NodeAddress::new("a", port)
+    fn node(port: u16) -> RedisNode {
+        RedisNode::at("a", port)
     }
 
     /// Of one shard.

@@ -8,8 +8,8 @@ use super::super::link::one;
 use super::Caller;
 use super::call::Request;
 
-use crate::cluster::{Item, NodeAddress, Plan, Target};
-use crate::{Delivery, Error, ErrorKind, Result};
+use crate::cluster::{Item, Plan, Target};
+use crate::{Delivery, Error, ErrorKind, RedisNode, Result};
 
 impl Caller<'_> {
     /// Sends `cmd` to the node that its keys are with, or its parts to several, and completes with the reply.
@@ -56,7 +56,7 @@ impl Caller<'_> {
     /// # Errors
     ///
     /// [`ErrorKind::Refused`] if `cmd` goes to all masters: one would only do a part of it.
-    pub(in super::super) async fn address_of(self, cmd: &Cmd) -> Result<Option<NodeAddress>> {
+    pub(in super::super) async fn address_of(self, cmd: &Cmd) -> Result<Option<RedisNode>> {
         let slot = match Plan::of(cmd, self.table().await?)? {
             Plan::Slot { slot, .. } => slot,
             Plan::Split { parts, .. } => match parts.first() {

@@ -10,13 +10,13 @@ use tokio::sync::Notify;
 
 use super::super::PushSink;
 use super::ClusterMap;
-use crate::cluster::{NodeAddress, Redirect, Slot};
-use crate::{Channel, ChannelKind, Error, ErrorKind, Result};
+use crate::cluster::{Redirect, Slot};
+use crate::{Channel, ChannelKind, Error, ErrorKind, RedisNode, Result};
 
 /// Passes it on, and keeps account of which channels come.
 pub(super) struct ShardSink {
     pub(super) inner: Arc<dyn PushSink>,
-    pub(super) address: NodeAddress,
+    pub(super) address: RedisNode,
     pub(super) map: Arc<ClusterMap>,
     pub(super) held: Arc<Mutex<Held>>,
     /// Wakes who looks after the sockets.

@@ -12,13 +12,12 @@ use super::super::wire::Wire;
 use super::super::{PushSink, SocketId};
 use super::ClusterMap;
 use super::shard_sink::{Held, ShardSink};
-use crate::cluster::NodeAddress;
-use crate::{Channel, ClientContext, ErrorKind};
+use crate::{Channel, ClientContext, ErrorKind, RedisNode};
 
 /// It is connected from the beginning, and begins with what is wanted of it then.
 pub(super) struct ShardSubscriber {
     id: SocketId,
-    address: NodeAddress,
+    address: RedisNode,
     wire: Arc<Wire>,
     held: Arc<Mutex<Held>>,
     retired: Retirement,
@@ -30,7 +29,7 @@ impl ShardSubscriber {
     pub(super) fn start(
         context: &Arc<ClientContext>,
         map: &Arc<ClusterMap>,
-        address: &NodeAddress,
+        address: &RedisNode,
         sink: &dyn PushSink,
         stirred: &Arc<Notify>,
     ) -> Option<Arc<Self>> {
@@ -64,7 +63,7 @@ impl ShardSubscriber {
         self.id
     }
 
-    pub(super) fn address(&self) -> &NodeAddress {
+    pub(super) fn address(&self) -> &RedisNode {
         &self.address
     }
 

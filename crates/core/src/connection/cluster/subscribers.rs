@@ -15,8 +15,8 @@ use super::super::wire::Wire;
 use super::super::{PushSink, SocketId};
 use super::shard_subscriber::ShardSubscriber;
 use super::{ClusterMap, NodeChoice};
-use crate::cluster::{NodeAddress, Slot, Topology};
-use crate::{Channel, ChannelKind, ClientContext};
+use crate::cluster::{Slot, Topology};
+use crate::{Channel, ChannelKind, ClientContext, RedisNode};
 
 /// How long a socket stays that nothing comes by: whoever ends the last subscription often begins another.
 const LINGER: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub(super) struct Subscribers {
     /// Weak, because it knows this connection; who looks after the sockets has it.
     sink: Weak<dyn PushSink>,
     plain: Arc<Wire>,
-    shards: Mutex<HashMap<NodeAddress, Arc<ShardSubscriber>>>,
+    shards: Mutex<HashMap<RedisNode, Arc<ShardSubscriber>>>,
     stirred: Arc<Notify>,
 }
 
@@ -91,8 +91,8 @@ impl Subscribers {
 
     fn shard_at(
         &self,
-        shards: &mut HashMap<NodeAddress, Arc<ShardSubscriber>>,
-        address: &NodeAddress,
+        shards: &mut HashMap<RedisNode, Arc<ShardSubscriber>>,
+        address: &RedisNode,
         sink: &dyn PushSink,
     ) -> Option<Arc<ShardSubscriber>> {
         if let Some(shard) = shards.get(address) {
@@ -151,7 +151,7 @@ impl Subscribers {
     }
 
     /// Takes note of what the node at `by` has told of others, which was asked at the time `at`.
-    pub(super) fn ascertain(&self, topology: &Topology, by: &NodeAddress, at: SystemTime) {
+    pub(super) fn ascertain(&self, topology: &Topology, by: &RedisNode, at: SystemTime) {
         let Some(sink) = self.sink.upgrade() else {
             return;
         };
@@ -242,7 +242,7 @@ impl Subscribers {
     }
 
     /// `idle` is since when nothing comes by which socket, `owners` are the nodes that something is wanted of.
-    fn close_idle(&self, idle: &mut HashMap<SocketId, Instant>, owners: &HashSet<&NodeAddress>) {
+    fn close_idle(&self, idle: &mut HashMap<SocketId, Instant>, owners: &HashSet<&RedisNode>) {
         let now = Instant::now();
         let mut closed = Vec::new();
         self.shards.lock().retain(|address, shard| {
@@ -271,7 +271,7 @@ impl Subscribers {
 }
 
 fn find(
-    shards: &HashMap<NodeAddress, Arc<ShardSubscriber>>,
+    shards: &HashMap<RedisNode, Arc<ShardSubscriber>>,
     id: SocketId,
 ) -> Option<&Arc<ShardSubscriber>> {
     shards.values().find(|shard| shard.id() == id)

@@ -11,8 +11,10 @@ use super::super::wire::Wire;
 use super::shard_subscriber::ShardSubscriber;
 use super::subscribers::Subscribers;
 use super::{Cluster, Seeking};
-use crate::cluster::{NodeAddress, Slot};
-use crate::{Channel, ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, Result};
+use crate::cluster::Slot;
+use crate::{
+    Channel, ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, RedisNode, Result,
+};
 
 /// How long a node has to end what is to go on at another one.
 const LEAVE: Duration = Duration::from_secs(1);
@@ -21,7 +23,7 @@ const LEAVE: Duration = Duration::from_secs(1);
 pub(in super::super) struct Placed {
     pub(super) ticket: Ticket<Arc<Wire>>,
     /// `None` if any node would do.
-    pub(super) asked: Option<NodeAddress>,
+    pub(super) asked: Option<RedisNode>,
 }
 
 impl Cluster {

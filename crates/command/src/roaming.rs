@@ -228,18 +228,25 @@ impl Roaming {
         deadline: Deadline,
     ) -> Result<()> {
         let mut backoff = Backoff::new(LONGEST_PAUSE);
+        let mut failure = None;
         loop {
             let node = match keys {
                 Keys::OfCommand(cmd) => self.connection.node_of(cmd, deadline).await?,
                 Keys::OfPipeline(all) => self.connection.node_of_pipeline(all, deadline).await?,
             };
-            match self.go_to(held, node, deadline).await {
-                Err(error) if self.is_tried_again(&error) => {
-                    if !self.pause(backoff.next_delay(), deadline).await? {
-                        return Err(self.too_late(deadline, error));
-                    }
-                }
+            let error = match self.go_to(held, node, deadline).await {
+                Err(error) if self.is_tried_again(&error) => error,
                 gone => return gone,
+            };
+            // What kept it from going before says more than that the last try took too long.
+            failure = match error.kind() {
+                ErrorKind::Timeout => failure.or(Some(error)),
+                _ => Some(error),
+            };
+            if !self.pause(backoff.next_delay(), deadline).await?
+                && let Some(failure) = failure
+            {
+                return Err(self.too_late(deadline, failure));
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The connections behind sessions and blocking commands.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use deadpool::managed::{PoolError, TimeoutType};
 use redis_manager_core::{
@@ -138,15 +137,18 @@ async fn lease(
     let mut failure = None;
     loop {
         context.check_connection()?;
-        let left = deadline.remaining();
-        if let (Some(Duration::ZERO), Some(failure)) = (left, failure) {
-            return Err(too_late(context, deadline, failure));
-        }
-        failure = match take(pool, deadline).await {
-            Ok(connection) => return Ok(connection),
-            Err(PoolError::Backend(cause)) if !context.queues_after(&cause) => return Err(cause),
-            Err(PoolError::Backend(cause)) => Some(cause),
-            Err(error) => return Err(pool_error(context, pool, option, deadline, &error)),
+        let taken = take(pool, deadline).await;
+        failure = match (taken, failure) {
+            (Ok(connection), _) => return Ok(connection),
+            (Err(PoolError::Backend(cause)), _) if !context.queues_after(&cause) => {
+                return Err(cause);
+            }
+            (Err(PoolError::Backend(cause)), _) => Some(cause),
+            // What kept it from being made before says more than that this try took too long.
+            (Err(PoolError::Timeout(TimeoutType::Create)), Some(failure)) => {
+                return Err(too_late(context, deadline, failure));
+            }
+            (Err(error), _) => return Err(pool_error(context, pool, option, deadline, &error)),
         };
         let delay = backoff.next_delay();
         let pause = deadline.remaining().map_or(delay, |left| left.min(delay));

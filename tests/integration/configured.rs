@@ -318,3 +318,18 @@ fn a_cluster_is_opened_by_its_name_and_each_connection_has_the_password_that_is_
     assert_eq!(basic.ping().unwrap(), "PONG");
     assert!(manager.unload_script(&script).is_clean());
 }
+
+#[test]
+fn a_manager_is_not_made_of_options_of_tls_beside_a_uri_without_it() {
+    let config = toml(
+        "[servers.main]
+         uri = 'redis://:s3cret@cache.example.com'
+         options.tls.ca = '/etc/redis/ca.pem'",
+    );
+    let error = RedisManager::from_config(config).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidOptions);
+    for part in ["servers.main.options.tls", "rediss://"] {
+        assert!(error.message().contains(part), "{error}");
+    }
+    assert!(!error.message().contains("s3cret"), "{error}");
+}

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::Pem;
 
 /// Whom a client trusts over TLS, and what it shows the server. Whether there is TLS at all, and how much of the server's
-/// certificate is checked, says the URI: `rediss://host?verifyPeer=FULL`. See [`VerifyPeer`](crate::VerifyPeer).
+/// certificate is checked, says the URI: `rediss://host?verifyPeer=FULL`. See [`VerifyPeer`](crate::VerifyPeer). A client whose URI asks for no TLS
+/// does not use these, and speaks in clear: the same options may go with several URIs. (A configuration that has them
+/// beside such a URI is refused.)
 ///
 /// TLS 1.2 and 1.3 are spoken. Files are read whenever a connection is made: certificates that are renewed on disk are
 /// used from the next connection on, and what is open stays open. Opening a client fails with

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use redis_manager_core::{ClientOptions, Pem, RedisTopology, RedisUri};
+use redis_manager_core::{ClientOptions, Pem, RedisTopology, RedisUri, TlsOptions};
 use serde::{Deserialize, Serialize, Serializer, ser};
 
 use super::login::LoginConfig;
@@ -232,8 +232,22 @@ impl ServerConfig {
     pub(super) fn check_login(&self) -> Result<(), Problem> {
         self.check()?;
         self.check_sentinel()?;
+        self.check_tls()?;
         let has_password = self.login.has_password() || self.uri.password().is_some();
         self.login.check_user(has_password, "_PASSWORD")
+    }
+
+    /// Without it, who thinks that there is TLS would send the password in clear.
+    fn check_tls(&self) -> Result<(), Problem> {
+        if self.uri.is_tls() || *self.options.tls() == TlsOptions::default() {
+            return Ok(());
+        }
+        let with = match secure_scheme(self.uri.topology()) {
+            Some(scheme) => format!("such a one begins with {scheme}://"),
+            None => "a Unix socket has none".to_owned(),
+        };
+        let what = format!("the `uri` asks for no TLS; {with}");
+        Err(Problem::new("options.tls", what))
     }
 
     fn check_sentinel(&self) -> Result<(), Problem> {
@@ -244,6 +258,16 @@ impl ServerConfig {
         }
         let below = |problem: Problem| problem.below("sentinel");
         self.sentinel.check_login().map_err(below)
+    }
+}
+
+/// What the URI of this topology begins with for TLS; `None` if there is none.
+fn secure_scheme(topology: RedisTopology) -> Option<&'static str> {
+    match topology {
+        RedisTopology::Standalone => Some("rediss"),
+        RedisTopology::Sentinel => Some("rediss-sentinel"),
+        RedisTopology::Cluster => Some("rediss-cluster"),
+        _ => None,
     }
 }
 

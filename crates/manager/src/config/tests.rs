@@ -4,6 +4,7 @@ mod files;
 mod passwords;
 mod scripts;
 mod sentinels;
+mod tls;
 mod variables;
 
 use super::*;

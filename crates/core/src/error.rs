@@ -4,6 +4,7 @@ mod from_redis;
 mod hint;
 mod kind;
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -60,10 +61,17 @@ impl Error {
         }))
     }
 
-    /// Keeps `source` as the cause, to be read through [`std::error::Error::source`].
+    /// Keeps `source` as the cause, to be read through [`std::error::Error::source`]. If that is an `Error` whose message
+    /// this one repeats, it is the cause of that one instead: who prints all causes reads nothing three times.
     #[must_use]
     pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.edit(|details| details.source = Some(Arc::new(source)))
+        let any: &dyn Any = &source;
+        let repeated = any.downcast_ref::<Self>();
+        let source = match repeated.filter(|it| self.message().contains(it.message())) {
+            Some(repeated) => repeated.0.source.clone(),
+            None => Some(Arc::new(source) as Arc<dyn StdError + Send + Sync>),
+        };
+        self.edit(|details| details.source = source)
     }
 
     /// Names the command that failed. Only its name: arguments may be secrets.
@@ -205,5 +213,47 @@ impl StdError for Error {
             .source
             .as_deref()
             .map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(error: &Error) -> Vec<String> {
+        let first: &dyn StdError = error;
+        let causes = std::iter::successors(Some(first), |error| StdError::source(*error));
+        causes.map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_cause_of_ours_that_is_repeated_is_left_out_and_its_own_cause_is_kept() {
+        let io = || std::io::Error::other("refused");
+        let connect = Error::new(ErrorKind::Connect, "cannot connect: refused").with_source(io());
+        let lost = connect.to_disconnected();
+        let late = Error::new(ErrorKind::Timeout, format!("{}; not sent", lost.message()));
+        let late = late.with_source(lost);
+        assert_eq!(
+            chain(&late),
+            ["cannot connect: refused; not sent", "refused"]
+        );
+        let other = Error::new(ErrorKind::Timeout, "late").with_source(connect);
+        assert_eq!(
+            chain(&other),
+            ["late", "cannot connect: refused", "refused"]
+        );
+    }
+
+    #[test]
+    fn the_code_of_an_answer_outlives_the_words_around_it() {
+        let reply = redis::parse_redis_value(b"-NOAUTH no login\r\n").unwrap();
+        let answered = Error::from(reply.extract_error().unwrap_err());
+        let message = format!("h:1 refused to log in: {}", answered.message());
+        let refused = Error::new(ErrorKind::Authentication, message).with_source(answered);
+        let lost = refused.to_disconnected();
+        assert_eq!(
+            (lost.code(), lost.answer()),
+            (Some("NOAUTH"), Some("no login"))
+        );
     }
 }

@@ -13,9 +13,11 @@ impl From<Error> for RedisError {
         // What the server answered stays what redis made of it, with its code and its indices; so does what it would have
         // answered.
         if (error.delivery() == Some(Delivery::Replied) || error.kind() == ErrorKind::Server)
-            && let Some(theirs) = error.source().and_then(|source| source.downcast_ref())
+            && let Some(theirs) = error.source().and_then(|it| it.downcast_ref::<Self>())
+            // Where ours says more, as at which server that was, it is the error of more than the command.
+            && error.message().starts_with(&theirs.to_string())
         {
-            return Self::clone(theirs);
+            return theirs.clone();
         }
         // redis derives its retry advice from the io kind: anything it would call a dropped
         // connection makes callers reconnect on their own, so only these three kinds are used.
@@ -123,6 +125,19 @@ mod tests {
         let theirs = value.extract_error().unwrap_err();
         let ours = Error::from(theirs.clone()).with_command("EVALSHA");
         assert_eq!(RedisError::from(ours), theirs);
+    }
+
+    #[test]
+    fn what_a_server_answered_to_something_else_than_the_command_keeps_our_words() {
+        let value = redis::parse_redis_value(b"-NOPERM no rights\r\n").unwrap();
+        let theirs = value.extract_error().unwrap_err();
+        let message = format!("h:1 refused the connection: {theirs}");
+        let ours = Error::new(ErrorKind::Server, message).with_source(theirs);
+        let ours = ours.with_delivery(Delivery::NotSent);
+        let back = Error::from(RedisError::from(ours.clone()));
+        assert_eq!(back.message(), ours.message());
+        assert_eq!(back.delivery(), Some(Delivery::NotSent));
+        assert_eq!(back.code(), Some("NOPERM"));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl ClientContext {
         let lost = matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Internal);
         if lost && self.cut.is_cancelled() {
             let delivery = error.delivery().unwrap_or(Delivery::Unknown);
-            return self.cut_error().with_delivery(delivery).with_source(error);
+            return self.cut_error(delivery).with_source(error);
         }
         match error.client_id() {
             Some(_) => error,
@@ -108,9 +108,9 @@ impl ClientContext {
         }
     }
 
-    /// The error of a call that the closing cut off.
-    pub(crate) fn cut_error(&self) -> Error {
-        cut_off().with_client(self.client_id)
+    /// The error of a call that the closing cut off, when so much of it was done.
+    pub(crate) fn cut_error(&self, delivery: Delivery) -> Error {
+        cut_off(delivery).with_client(self.client_id)
     }
 
     /// Runs `call`, admitted, on the I/O runtime. It is dropped when the caller stops waiting for it, and when
@@ -127,7 +127,7 @@ impl ClientContext {
     {
         let _in_flight = self.admit()?;
         let cut = self.cut.clone();
-        let closed = self.cut_error().with_delivery(Delivery::Unknown);
+        let closed = self.cut_error(Delivery::Unknown);
         let run = self.tasks.track_future(async move {
             tokio::select! {
                 biased;
@@ -176,7 +176,7 @@ impl ClientContext {
         tokio::select! {
             biased;
             outcome = waiting => outcome,
-            () = self.cut.cancelled() => Err(self.cut_error().with_delivery(Delivery::Unknown)),
+            () = self.cut.cancelled() => Err(self.cut_error(Delivery::Unknown)),
         }
     }
 }

@@ -25,7 +25,7 @@ use super::request::Request;
 use super::socket::Socket;
 use super::subscription::{Change, Subscription};
 use crate::resp::Decoder;
-use crate::{Channel, Error, Result};
+use crate::{Channel, ClientContext, Error, Result};
 
 /// What a buffer of requests may keep for the next ones; a larger one was needed once.
 const KEPT_CAPACITY: usize = 256 * 1024;
@@ -57,6 +57,8 @@ pub(super) struct Driver {
     /// `None`: a silent peer is never asked.
     heartbeat: Option<Heartbeat>,
     last_heard: Instant,
+    /// What the URI says of the server's address, for errors.
+    context: Option<Arc<ClientContext>>,
     /// `None` unless something else than the URI named the server.
     following: Option<Box<Following>>,
     /// What callers found who took a turn, for the task.
@@ -81,6 +83,7 @@ impl Driver {
         heartbeat: Option<Duration>,
         busy_poll: BusyPoll,
         closed: Error,
+        context: Option<Arc<ClientContext>>,
     ) -> Box<Self> {
         outbox.set_up(greeted.protocol);
         let now = Instant::now();
@@ -95,6 +98,7 @@ impl Driver {
             timer: DeadlineTimer::new(),
             heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, now)),
             last_heard: now,
+            context,
             following: greeted.following,
             end: None,
             task: Waker::noop().clone(),
@@ -198,8 +202,13 @@ impl Driver {
             // The socket takes nothing at this moment: what it has no byte of can still be withdrawn.
             self.return_unsent();
         }
-        self.outbox.expire(now);
-        self.multiplexer.expire(now);
+        let (following, context) = (self.following.as_deref(), self.context.as_deref());
+        let address = || match following {
+            Some(following) => following.endpoint().to_string(),
+            None => context.map(ClientContext::address).unwrap_or_default(),
+        };
+        self.outbox.expire(now, address);
+        self.multiplexer.expire(now, address);
         let Some(heartbeat) = &mut self.heartbeat else {
             return Beat::Nothing;
         };

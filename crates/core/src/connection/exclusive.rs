@@ -26,7 +26,9 @@ use super::wire::Wire;
 use crate::credentials::Announcements;
 use crate::namespace::{Guard, QueuedReplies};
 use crate::route::upper_name;
-use crate::{ClientContext, Deadline, Error, ErrorKind, InFlight, KeyPrefix, ReplayFilter, Result};
+use crate::{
+    ClientContext, Deadline, Delivery, Error, ErrorKind, InFlight, KeyPrefix, ReplayFilter, Result,
+};
 
 /// A connection for one caller at a time, who may change it or let it block. It carries any command, so its
 /// owner looks at [`session_effect`](crate::route::session_effect) first.
@@ -98,7 +100,8 @@ impl ExclusiveConnection {
             // A PING would be queued in a transaction, and be answered late by a command that blocks.
             None,
             BusyPoll::new(context),
-            context.cut_error(),
+            context.cut_error(Delivery::Unknown),
+            Some(Arc::clone(context)),
         );
         let served = Served::new(&outbox, context.closed_error());
         let address = target.address(context);

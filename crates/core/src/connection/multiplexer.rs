@@ -106,11 +106,12 @@ impl Multiplexer {
         self.earliest
     }
 
-    /// Fails the requests whose deadline is over. Their replies are still to come.
-    pub(super) fn expire(&mut self, now: Instant) {
+    /// Fails the requests whose deadline is over. Their replies are still to come from `address`.
+    pub(super) fn expire(&mut self, now: Instant, address: impl Fn() -> String) {
+        let reason = |_| format!("no reply from {}", address());
         self.earliest = None;
         for request in &mut self.requests {
-            if !request.expire(now, "no reply") {
+            if !request.expire(now, reason) {
                 self.earliest = sooner(self.earliest, request.due());
             }
         }

@@ -247,7 +247,7 @@ impl Outbox {
             match &state.service {
                 Service::Ended(cause) => Err(cause.clone()),
                 // Under the lock: either it is refused here, or found by `cut`.
-                _ if kind.in_flight.is_cut() => Err(cut_off()),
+                _ if kind.in_flight.is_cut() => Err(cut_off(Delivery::NotSent)),
                 Service::Down(Some(cause)) if self.rejects => Err(cause.clone()),
                 Service::Up | Service::Down(_) => state.leave(self.limits, kind, leading, encode),
             }
@@ -427,24 +427,35 @@ impl Outbox {
         self.state.lock().queue.earliest()
     }
 
-    /// Fails the requests that were not sent by their deadline, and says what they waited for.
-    pub(super) fn expire(&self, now: Instant) {
+    /// Fails the requests that were not sent by their deadline, and says what they waited for. `address` is where they
+    /// were to go.
+    pub(super) fn expire(&self, now: Instant, address: impl Fn() -> String) {
         let mut state = self.state.lock();
-        let cause = match &state.service {
-            Service::Down(Some(cause)) => format!("{}; ", cause.message()),
-            Service::Down(None) => "no connection; ".to_owned(),
-            Service::Up | Service::Ended(_) => String::new(),
-        };
-        state.queue.expire(now, &cause);
+        let State { queue, service, .. } = &mut *state;
+        let service = &*service;
+        queue.expire(now, |was_sent| {
+            let cause = match service {
+                Service::Down(Some(cause)) => cause.message().to_owned(),
+                Service::Down(None) => format!("no connection to {}", address()),
+                Service::Up | Service::Ended(_) => {
+                    format!("the connection to {} takes nothing", address())
+                }
+            };
+            let again = if was_sent { " again" } else { "" };
+            format!("{cause}; not sent{again}")
+        });
     }
 
     /// Expires what comes due for as long as nobody else does.
-    pub(super) async fn expire_all(&self) -> std::convert::Infallible {
+    pub(super) async fn expire_all(
+        &self,
+        address: impl Fn() -> String,
+    ) -> std::convert::Infallible {
         let mut timer = DeadlineTimer::new();
         poll_fn(|context| {
             self.supervisor.register(context.waker());
             while let Poll::Ready(now) = timer.poll(context, self.earliest()) {
-                self.expire(now);
+                self.expire(now, &address);
             }
             Poll::Pending
         })

@@ -25,10 +25,13 @@ pub(super) struct RequestKind {
     pub(super) is_replayed: bool,
 }
 
-/// The error of a call whose client was closed meanwhile.
-pub(crate) fn cut_off() -> Error {
-    let message = "the client was closed before the reply came";
-    Error::new(ErrorKind::Closed, message)
+/// The error of a call whose client was closed meanwhile, when so much of it was done.
+pub(crate) fn cut_off(delivery: Delivery) -> Error {
+    let message = match delivery {
+        Delivery::NotSent => "the client was closed before the call was sent",
+        Delivery::Unknown | Delivery::Replied => "the client was closed before the reply came",
+    };
+    Error::new(ErrorKind::Closed, message).with_delivery(delivery)
 }
 
 #[derive(Debug)]
@@ -153,7 +156,7 @@ impl Request {
 
     /// Tells the caller that its client was closed.
     pub(super) fn cut(&mut self) {
-        self.fail(cut_off());
+        self.fail(cut_off(self.delivery()));
     }
 
     /// Whether it is of use on this connection alone.
@@ -177,12 +180,13 @@ impl Request {
         (self.is_awaited() || self.is_unattended && self.in_flight.is_some()).then_some(at)
     }
 
-    /// Fails it if its deadline is over; `reason` says why it got no reply. Returns whether it did.
-    pub(super) fn expire(&mut self, now: Instant, reason: &str) -> bool {
+    /// Fails it if its deadline is over; `reason` says why it got no reply, and is told whether a socket has taken a byte
+    /// of it. Returns whether it did.
+    pub(super) fn expire(&mut self, now: Instant, reason: impl FnOnce(bool) -> String) -> bool {
         let is_due = self.due().is_some() && self.deadline.is_over(now);
         if is_due {
             let timeout = self.deadline.timeout().unwrap_or_default();
-            let message = format!("{reason} within {timeout:?}");
+            let message = format!("{} within {timeout:?}", reason(self.was_sent));
             self.fail(Error::new(ErrorKind::Timeout, message));
         }
         is_due
@@ -205,13 +209,17 @@ impl Request {
 
     /// Tells the caller that it failed, and whether it may have run.
     pub(super) fn fail(&mut self, error: Error) {
-        let delivery = if self.was_sent {
-            Delivery::Unknown
-        } else {
-            Delivery::NotSent
-        };
+        let delivery = self.delivery();
         if let Some(caller) = self.settle(Err(error.with_delivery(delivery))) {
             caller.wake();
+        }
+    }
+
+    /// What is known of it while it has no reply.
+    fn delivery(&self) -> Delivery {
+        match self.was_sent {
+            true => Delivery::Unknown,
+            false => Delivery::NotSent,
         }
     }
 
@@ -232,11 +240,6 @@ impl Request {
     fn settle(&mut self, verdict: Result<Reply>) -> Option<Waker> {
         self.in_flight = None;
         self.waiter.take()?.settle(verdict)
-    }
-
-    /// Whether a socket has taken a byte of it, which is lost since.
-    pub(super) fn was_sent(&self) -> bool {
-        self.was_sent
     }
 
     /// Notes that the socket has taken a byte of it.

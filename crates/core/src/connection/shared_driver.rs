@@ -237,6 +237,7 @@ mod tests {
             None,
             BusyPoll::of(None, ClientId::next(), Arc::default()),
             Error::new(ErrorKind::Closed, "closed"),
+            None,
         );
         let shared = SharedDriver::default();
         *shared.driver.lock() = Some(driver);

@@ -26,7 +26,7 @@ use super::served::Served;
 use super::socket_target::SocketTarget;
 use super::wire::Wire;
 use crate::credentials::Announcements;
-use crate::{ClientContext, ClientEvent, Error, ErrorKind, Protocol, Result};
+use crate::{ClientContext, ClientEvent, Delivery, Error, ErrorKind, Protocol, Result};
 
 /// Serves one outbox.
 pub(super) struct Supervisor {
@@ -120,7 +120,7 @@ impl Supervisor {
                 None => running.await,
                 // Boxed, because hardly any client has it.
                 Some(announcements) => {
-                    let address = self.target.address(&self.context);
+                    let address = self.address();
                     let renewing = renew(&self.context, &address, wire, announcements);
                     Box::pin(beside(running, renewing)).await
                 }
@@ -205,7 +205,8 @@ impl Supervisor {
             Arc::clone(outbox),
             self.context.options().heartbeat(),
             BusyPoll::new(&self.context),
-            self.context.cut_error(),
+            self.context.cut_error(Delivery::Unknown),
+            Some(Arc::clone(&self.context)),
         )
     }
 
@@ -219,8 +220,7 @@ impl Supervisor {
     }
 
     fn lost(&self, endpoint: Option<&Endpoint>, reason: &str) -> Error {
-        let address =
-            endpoint.map_or_else(|| self.target.address(&self.context), Endpoint::to_string);
+        let address = endpoint.map_or_else(|| self.address(), Endpoint::to_string);
         let message = format!("the connection to {address} was lost: {reason}");
         self.context.error(ErrorKind::Disconnected, message)
     }
@@ -261,7 +261,7 @@ impl Supervisor {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 _ = another_master(&mut switches) => *backoff = self.backoff(),
-                never = outbox.expire_all() => match never {},
+                never = outbox.expire_all(|| self.address()) => match never {},
             }
             let connected = tokio::select! {
                 connected = self.connect(outbox) => connected,
@@ -289,6 +289,10 @@ impl Supervisor {
         }
     }
 
+    fn address(&self) -> String {
+        self.target.address(&self.context)
+    }
+
     fn backoff(&self) -> Backoff {
         Backoff::new(self.context.options().reconnect_delay())
     }
@@ -297,7 +301,7 @@ impl Supervisor {
     async fn connect(&self, outbox: &Outbox) -> Result<Greeted> {
         tokio::select! {
             greeted = greet_in_time(&self.context, &self.target, self.protocol) => greeted,
-            never = outbox.expire_all() => match never {},
+            never = outbox.expire_all(|| self.address()) => match never {},
         }
     }
 }

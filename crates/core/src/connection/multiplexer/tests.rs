@@ -395,7 +395,7 @@ fn a_request_fails_by_its_deadline_and_its_reply_is_still_its_own() {
     let mut never = add(&mut multiplexer, Expected::One);
     multiplexer.wrote(3 * SIZE);
     assert!(multiplexer.earliest().unwrap() < now + Duration::from_secs(2));
-    multiplexer.expire(now + Duration::from_secs(2));
+    multiplexer.expire(now + Duration::from_secs(2), || "h:1".to_owned());
     assert_eq!(delivery(&mut late), Some(Delivery::Unknown));
     assert!(multiplexer.earliest().unwrap() > now + Duration::from_secs(2));
     for number in 1..=3 {

@@ -186,18 +186,11 @@ impl Queue {
         self.remove_unwanted();
     }
 
-    /// Fails the requests whose deadline is over. `cause` is why there is no connection, if there is none.
-    pub(super) fn expire(&mut self, now: Instant, cause: &str) {
-        let [not_sent, not_again] =
-            ["not sent", "not sent again"].map(|what| format!("{cause}{what}"));
+    /// Fails the requests whose deadline is over. `reason` is why, and is told whether they were sent once.
+    pub(super) fn expire(&mut self, now: Instant, reason: impl Fn(bool) -> String) {
         self.earliest = None;
         for request in &mut self.requests {
-            let reason = if request.was_sent() {
-                &not_again
-            } else {
-                &not_sent
-            };
-            if request.expire(now, reason) {
+            if request.expire(now, &reason) {
                 self.withdrawn += 1;
                 self.withdrawn_bytes += request.size();
             } else {

@@ -18,6 +18,10 @@ fn outbox_with(options: ClientOptionsBuilder) -> Arc<Outbox> {
     Outbox::new(&options, options.replay())
 }
 
+fn address() -> String {
+    "h:1".to_owned()
+}
+
 fn uncounted() -> InFlight {
     InFlight::uncounted(Deadline::after(None))
 }
@@ -126,8 +130,8 @@ fn what_is_not_sent_by_its_deadline_fails_and_says_what_it_waited_for() {
     let late = ticket(&outbox, late);
     let _waits = put(&outbox, "TWO").unwrap();
     let earliest = outbox.earliest().unwrap();
-    outbox.expire(earliest - Duration::from_millis(1));
-    outbox.expire(earliest);
+    outbox.expire(earliest - Duration::from_millis(1), address);
+    outbox.expire(earliest, address);
     let error = verdict(late);
     assert_eq!(
         (error.kind(), error.delivery()),
@@ -135,6 +139,49 @@ fn what_is_not_sent_by_its_deadline_fails_and_says_what_it_waited_for() {
     );
     assert_eq!(error.message(), "cannot connect; not sent within 1s");
     assert_eq!(fetch(&outbox).0, packed(&["TWO"]));
+}
+
+#[test]
+fn what_is_not_sent_and_what_is_not_answered_say_where() {
+    for (is_up, expected) in [
+        (false, "no connection to h:1; not sent within 1s"),
+        (
+            true,
+            "the connection to h:1 takes nothing; not sent within 1s",
+        ),
+    ] {
+        let outbox = outbox();
+        if is_up {
+            outbox.set_up(redis::ProtocolVersion::RESP3);
+        }
+        let late = InFlight::uncounted(Deadline::after(Duration::from_secs(1)));
+        let late = outbox
+            .put(&redis::cmd("ONE"), late, Leading::Never)
+            .unwrap();
+        let late = ticket(&outbox, late);
+        outbox.expire(outbox.earliest().unwrap(), address);
+        assert_eq!(verdict(late).message(), expected);
+    }
+}
+
+#[test]
+fn a_call_that_the_closing_finds_unsent_does_not_speak_of_a_reply() {
+    let outbox = outbox();
+    let client = WorkToken::uncounted();
+    let leave = || {
+        let in_flight = InFlight::of(client.another());
+        outbox.put(&redis::cmd("ONE"), in_flight, Leading::Never)
+    };
+    let waiting = ticket(&outbox, leave().unwrap());
+    client.cut();
+    outbox.cut();
+    for error in [verdict(waiting), leave().map(drop).unwrap_err()] {
+        assert_eq!(error.delivery(), Some(Delivery::NotSent));
+        assert!(
+            error.message().ends_with("before the call was sent"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -74,6 +74,27 @@ fn nodes_of_a_cluster_are_verified_by_the_names_that_they_announce() {
 }
 
 #[test]
+fn nodes_whose_certificates_lack_their_addresses_are_told_how_they_announce_names() {
+    let certificates = Certificates::new(&["localhost"], Validity::Current);
+    let cluster = TestCluster::builder().masters(1).replicas(0);
+    let Some(cluster) = cluster.tls(certificates.server()).start_with_tls() else {
+        return;
+    };
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let trusting = options(protocol).tls(certificates.trusting()).build();
+        let (script, options) = (&host.script, trusting.unwrap());
+        let opened = host
+            .manager
+            .open_with::<RedisCommandClient>(script, cluster.url(), options);
+        let error = opened.unwrap_err();
+        for part in ["is for another host", "`cluster-announce-hostname`"] {
+            assert!(error.message().contains(part), "{error}");
+        }
+    }
+}
+
+#[test]
 fn nodes_that_the_uri_has_by_their_addresses_may_announce_names() {
     if !is_tried() {
         return;
@@ -113,6 +134,8 @@ fn a_master_is_verified_by_the_name_that_sentinels_have_for_it() {
                         .open_with::<RedisCommandClient>(&host.script, &url, options);
                 let error = opened.unwrap_err();
                 assert!(error.message().contains("is for another host"), "{error}");
+                let hint = "`sentinel announce-hostnames yes`";
+                assert!(error.message().contains(hint), "{error}");
                 continue;
             }
             let client: RedisCommandClient = open(&host, &url, trusting());

@@ -140,6 +140,7 @@ fn a_user_needs_the_commands_that_the_client_sends_by_itself() {
     let cluster = TestCluster::shared();
     for (name, rules) in [
         ("bare", vec!["+get", "+set", "+ping"]),
+        ("slots", vec!["+get", "+set", "+ping", "+cluster"]),
         (
             "enough",
             vec![
@@ -166,6 +167,14 @@ fn a_user_needs_the_commands_that_the_client_sends_by_itself() {
             .open_redis_client(&host.script, kind, url)
             .unwrap_err();
         assert!(everything(&error).contains("run the 'cluster"), "{error}");
+        let message = error.message();
+        assert!(message.contains("the ACL rule +cluster|slots"), "{error}");
+        assert!(!message.contains("is no node of a cluster"), "{error}");
+        let url = cluster.url().replace("://", "://slots:pw@");
+        let opened = host.manager.open_redis_client(&host.script, kind, url);
+        let error = opened.unwrap_err();
+        let message = error.message();
+        assert!(message.contains("the ACL rule +command"), "{error}");
         let url = cluster.url().replace("://", "://enough:pw@");
         let client: RedisCommandClient = open(&host, named(&host, &url), options(protocol));
         for key in key_of_each(cluster) {

@@ -1,7 +1,7 @@
 //! Openings that cannot succeed: each says what is wrong and where, in time, without the password, and
 //! leaves nothing behind.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
@@ -100,6 +100,116 @@ fn a_wrong_a_missing_and_a_strangers_password_are_told_as_such() {
         expect_failure(&url, &address, ErrorKind::Authentication, cause);
     }
     expect_nobody_at(&server);
+}
+
+#[test]
+fn whoever_gives_no_password_is_told_where_one_stands() {
+    let server = TestServer::builder().password("right").start_or_panic();
+    let url = format!("redis://{}", address(&server));
+    for part in ["no password is given", "(redis://user:password@…)"] {
+        expect_failure(&url, &address(&server), ErrorKind::Authentication, part);
+    }
+    for part in ["`password_file`", "`password_env`"] {
+        expect_failure(&url, &address(&server), ErrorKind::Authentication, part);
+    }
+    // A wrong one is given.
+    let host = Host::new();
+    let url = format!("redis://:{PASSWORD}@{}", address(&server));
+    let opened = host.manager.open::<RedisCommandClient>(&host.script, url);
+    let error = opened.unwrap_err();
+    assert!(!error.message().contains("no password is given"), "{error}");
+}
+
+#[test]
+fn the_causes_of_an_error_are_not_ours_once_more() {
+    let down = TestServer::start();
+    down.kill().unwrap();
+    let guarded = TestServer::builder().password("right").start_or_panic();
+    for (server, cause) in [(&down, "refused"), (&guarded, "NOAUTH")] {
+        for protocol in PROTOCOLS {
+            let host = Host::new();
+            let url = format!("redis://{}", address(server));
+            let opened =
+                host.manager
+                    .open_with::<RedisCommandClient>(&host.script, &url, options(protocol));
+            let late = options(protocol).to_builder().lazy_connect(true);
+            let late = late.command_timeout(Duration::from_millis(300));
+            let client: RedisCommandClient = host
+                .manager
+                .open_with(&host.script, &url, late.build().unwrap())
+                .unwrap();
+            let called = client.commands().get::<_, String>("k").unwrap_err();
+            let session = client.session();
+            let errors = [
+                opened.unwrap_err(),
+                Error::from(called),
+                session.unwrap_err(),
+            ];
+            for error in errors {
+                assert!(error.message().contains(cause), "{error}");
+                let causes = std::iter::successors(error.source(), |it| StdError::source(*it));
+                let ours = causes.filter(|it| it.is::<Error>()).count();
+                assert_eq!(ours, 0, "{error:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_that_is_given_up_says_whom_it_waited_for() {
+    let server = TestServer::start();
+    let silent = port(drain);
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let hasty = |lazily| {
+            let options = options(protocol).to_builder().lazy_connect(lazily);
+            options
+                .command_timeout(Duration::from_millis(300))
+                .build()
+                .unwrap()
+        };
+        let open = |url: String, lazily| -> RedisPubSubClient {
+            host.manager
+                .open_with(&host.script, url, hasty(lazily))
+                .unwrap()
+        };
+        let client = open(server.url(), false);
+        server.run(&["CLIENT", "PAUSE", "1000", "WRITE"]);
+        let error = client.publish("news", "m").unwrap_err();
+        let said = format!("no reply from {} within 300ms", address(&server));
+        assert_eq!(error.message(), said);
+        assert_eq!(error.delivery(), Some(Delivery::Unknown));
+        server.run(&["CLIENT", "UNPAUSE"]);
+        let client = open(format!("redis://:{PASSWORD}@{silent}"), true);
+        let error = client.publish("news", "m").unwrap_err();
+        let said = format!("no connection to {silent}; not sent within 300ms");
+        assert_eq!(error.message(), said);
+        assert_eq!(error.delivery(), Some(Delivery::NotSent));
+    }
+}
+
+#[test]
+fn a_call_that_a_closing_client_never_sent_does_not_speak_of_a_reply() {
+    let silent = port(drain);
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let lazy = options(protocol).to_builder().lazy_connect(true);
+        let lazy = lazy.shutdown_timeout(Duration::from_millis(50));
+        let url = format!("redis://{silent}");
+        let client: RedisPubSubClient = host
+            .manager
+            .open_with(&host.script, url, lazy.build().unwrap())
+            .unwrap();
+        let error = std::thread::scope(|threads| {
+            let call = threads.spawn(|| client.publish("news", "m").unwrap_err());
+            eventually("it waits", || client.snapshot().requests.count > 0);
+            client.close();
+            call.join().unwrap()
+        });
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        assert_eq!(error.delivery(), Some(Delivery::NotSent), "{error}");
+        assert!(!error.message().contains("reply"), "{error}");
+    }
 }
 
 #[test]

@@ -201,6 +201,7 @@ fn sentinels_that_refuse_the_login_say_which_option_it_is_and_one_that_takes_it_
                 assert!(error.message().contains(&said), "{error}");
             }
             assert!(error.message().contains("the option sentinel_credentials"));
+            assert!(error.message().contains("`[servers.….sentinel]`"));
             for secret in ["neither-of-them", "the-other"] {
                 assert!(!everything(&error).contains(secret), "{error:?}");
             }

@@ -1,12 +1,13 @@
 //! A sentinel, a server or a node of a cluster where the URI has another of them: the error says by which scheme the right URI
 //! would begin.
 
-use redis_manager::ScriptOptions;
 use redis_manager::prelude::*;
 use redis_manager::redis::{RedisError, Value, cmd, pipe};
+use redis_manager::{ScriptCommand, ScriptOptions};
 use redis_manager_support::{TestCluster, TestSentinel, TestServer};
 
 use crate::fixture::{Host, PROTOCOLS};
+use crate::mistakes::{PASSWORD, everything};
 use crate::reconnect::{open, options};
 use crate::sentinel::{knowing, url};
 
@@ -91,6 +92,66 @@ fn a_sentinel_can_be_spoken_to_and_has_no_data() {
         let pubsub: RedisPubSubClient = open(&host, direct(&sentinel), options(protocol));
         pubsub.register_listener("+sdown", |_| Ok(())).unwrap();
         expect_sentinel(pubsub.publish("news", "m").unwrap_err());
+    }
+}
+
+#[test]
+fn who_publishes_by_a_sentinel_is_told_so_by_every_way() {
+    let sentinel = knowing(TestServer::shared());
+    for protocol in PROTOCOLS {
+        let host = Host::new();
+        let client: RedisCommandClient = open(&host, direct(&sentinel), options(protocol));
+        let mut commands = client.commands();
+        let typed: RedisError = commands.publish::<_, _, i64>("news", "m").unwrap_err();
+        assert!(typed.to_string().contains(SENTINEL), "{typed}");
+        expect_sentinel(typed);
+        let by_name = ScriptCommand::new("publish", ["news", "m"]).unwrap();
+        expect_sentinel(by_name.call(&client).unwrap_err());
+        let mut session = client.session().unwrap();
+        expect_sentinel(session.publish::<_, _, i64>("news", "m").unwrap_err());
+        let mut pipeline = pipe();
+        let piped = pipeline.publish("news", "m").query::<Value>(&mut commands);
+        expect_sentinel(piped.unwrap_err());
+        let pubsub: RedisPubSubClient = open(&host, direct(&sentinel), options(protocol));
+        let published = pollster::block_on(pubsub.publish_async("news", "m"));
+        expect_sentinel(published.unwrap_err());
+        let connection = pubsub.connection();
+        let raw = connection.request(cmd("PUBLISH").arg("news").arg("m"));
+        expect_sentinel(
+            raw.and_then(|reply| Ok(reply.extract_error()?))
+                .unwrap_err(),
+        );
+    }
+}
+
+#[test]
+fn servers_that_are_given_a_sentinels_login_are_told_to_be_no_sentinels() {
+    let hint =
+        "the URI of one server begins with redis://, that of a cluster with redis-cluster://";
+    let open_one = TestServer::start();
+    let guarded = TestServer::builder().password(PASSWORD).start_or_panic();
+    for server in [&open_one, &guarded] {
+        for protocol in PROTOCOLS {
+            let host = Host::new();
+            let login = std::sync::Arc::new(Credentials::new(PASSWORD));
+            let options = options(protocol)
+                .sentinel_credentials(login)
+                .build()
+                .unwrap();
+            let address = format!("127.0.0.1:{}", server.port());
+            let url = format!("redis-sentinel://{address}#main");
+            for kind in CONNECTED {
+                let opened =
+                    host.manager
+                        .open_redis_client_with(&host.script, kind, &url, options.clone());
+                let error = opened.unwrap_err();
+                for part in [hint, &address] {
+                    assert_eq!(error.message().matches(part).count(), 1, "{error}");
+                }
+                assert!(!error.message().contains("withheld"), "{error}");
+                assert!(!everything(&error).contains(PASSWORD), "{error:?}");
+            }
+        }
     }
 }
 

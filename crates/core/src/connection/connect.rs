@@ -91,7 +91,12 @@ async fn secure(
         Ok(socket) => Ok(Socket::Tls(Box::new(socket))),
         Err(error) => {
             let plain = without_tls(peer.uri, endpoint);
-            Err(crate::tls::explain(endpoint, &plain, error))
+            Err(crate::tls::explain(
+                endpoint,
+                peer.uri.topology(),
+                &plain,
+                error,
+            ))
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::{Peer, connect};
 use super::endpoint::Endpoint;
-use super::login::auth;
+use super::login::{auth, no_password};
 use super::progress::Progress;
 use super::scheme_hint::with_tls;
 #[cfg(feature = "tls")]
@@ -16,7 +16,7 @@ use super::scheme_hint::without_tls;
 use super::socket::Socket;
 use crate::error::unknown_command;
 use crate::resp::{DecodeError, Decoder, DecoderLimits};
-use crate::{Credentials, Error, ErrorKind, RedisUri, Result};
+use crate::{Credentials, Error, ErrorKind, RedisTopology, RedisUri, Result};
 
 /// How many words a command has, and how long they are together, if names are not unusual.
 const WORDS: usize = 5;
@@ -33,6 +33,8 @@ pub(super) struct Dialogue<'a> {
     /// What to say there.
     pub(super) uri: &'a RedisUri,
     pub(super) credentials: Option<Credentials>,
+    /// Whether they were accepted. What is answered after that is answered to other words.
+    pub(super) is_logged_in: bool,
     pub(super) socket: Socket,
     pub(super) decoder: Decoder,
     /// Packs one command after the other.
@@ -62,6 +64,7 @@ impl<'a> Dialogue<'a> {
             endpoint,
             uri: peer.uri,
             credentials: None,
+            is_logged_in: false,
             socket,
             decoder: Decoder::new(DecoderLimits {
                 max_reply_size: peer.options.max_reply_size(),
@@ -83,7 +86,9 @@ impl<'a> Dialogue<'a> {
             auth(credentials).write_packed_command(&mut self.unsent);
             self.unconfirmed += 1;
         }
-        self.confirmed().await
+        self.confirmed().await?;
+        self.is_logged_in = self.credentials.is_some();
+        Ok(())
     }
 
     /// Says what is to be answered with a plain yes.
@@ -133,7 +138,8 @@ impl<'a> Dialogue<'a> {
                 Err(error) if crate::tls::is_from_tls(&error) => {
                     // Under TLS 1.3 a server judges the client's certificate when the client thinks it is done.
                     let plain = without_tls(self.uri, &self.endpoint);
-                    return Err(crate::tls::explain(&self.endpoint, &plain, error));
+                    let topology = self.uri.topology();
+                    return Err(crate::tls::explain(&self.endpoint, topology, &plain, error));
                 }
                 Err(error) => {
                     self.failure.get_or_insert(error);
@@ -200,16 +206,39 @@ impl<'a> Dialogue<'a> {
     }
 
     pub(super) fn explain(&self, error: RedisError) -> Error {
-        explain(&self.endpoint, self.credentials.as_ref(), error)
+        let told = match self.is_logged_in {
+            true => Told::Before,
+            false => Told::Now,
+        };
+        let credentials = self.credentials.as_ref();
+        let error = explain(&self.endpoint, credentials.map(|it| (it, told)), error);
+        // What is said of sentinels is said once for all of them.
+        let is_sentinel = self.uri.topology() == RedisTopology::Sentinel
+            && !matches!(self.endpoint, Endpoint::Master { .. });
+        if error.code() == Some("NOAUTH") && credentials.is_none() && !is_sentinel {
+            let message = format!("{}; {}", error.message(), no_password(self.uri));
+            return error.with_message(message);
+        }
+        error
     }
 }
 
-/// Says what a failed handshake means, with the address. `credentials` are those that were sent.
+/// When credentials were sent that a server may repeat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// With what it answers now.
+    Now,
+    /// It has answered that already, and accepted them.
+    Before,
+}
+
+/// Says what a failed handshake means, with the address. `login` is what was sent of credentials, and when.
 pub(super) fn explain(
     address: impl Display,
-    credentials: Option<&Credentials>,
+    login: Option<(&Credentials, Told)>,
     error: RedisError,
 ) -> Error {
+    let credentials = login.map(|(credentials, _)| credentials);
     let (kind, what) = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => (ErrorKind::Authentication, "refused to log in"),
         redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, "does not speak RESP3"),
@@ -226,7 +255,7 @@ pub(super) fn explain(
             _ => (ErrorKind::Server, "refused the connection"),
         },
     };
-    if may_contain_password(credentials, &error) {
+    if login.is_some_and(|(credentials, told)| may_contain_password(credentials, told, &error)) {
         return Error::new(
             kind,
             format!(
@@ -250,14 +279,43 @@ fn lacks_resp3(credentials: Option<&Credentials>, error: &RedisError) -> bool {
 
 /// A server repeats the arguments of a command that it does not know, cut at some length, and whoever
 /// does not speak Redis may send back anything.
-fn may_contain_password(credentials: Option<&Credentials>, error: &RedisError) -> bool {
-    let Some(password) = credentials.map(Credentials::password) else {
-        return false;
-    };
+fn may_contain_password(credentials: &Credentials, told: Told, error: &RedisError) -> bool {
+    const REPEATED: &str = ", with args beginning with";
+
+    let text = error.to_string();
     matches!(
         error.kind(),
         redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType
-    ) || [", with args beginning with", password]
-        .iter()
-        .any(|secret| error.to_string().contains(secret))
+    ) || text.contains(credentials.password())
+        || told == Told::Now && text.contains(REPEATED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: &str) -> RedisError {
+        let reply = redis::parse_redis_value(format!("-{line}\r\n").as_bytes());
+        reply.and_then(Value::extract_error).unwrap_err()
+    }
+
+    #[test]
+    fn what_may_have_the_password_is_withheld_and_what_was_answered_to_other_words_is_not() {
+        const UNKNOWN: &str = "ERR unknown command 'X', with args beginning with: 'main'";
+        let login = Credentials::new("s3cret");
+        for (told, line, is_withheld) in [
+            (Told::Now, UNKNOWN, true),
+            (Told::Before, UNKNOWN, false),
+            (Told::Now, "ERR you said s3cret", true),
+            (Told::Before, "ERR you said s3cret", true),
+            (Told::Now, "WRONGPASS no", false),
+        ] {
+            let error = explain("h:1", Some((&login, told)), refused(line));
+            let message = error.message();
+            assert_eq!(message.contains("is withheld"), is_withheld, "{message}");
+            assert!(!message.contains("s3cret"), "{message}");
+        }
+        let error = explain("h:1", None, refused(UNKNOWN));
+        assert!(error.message().contains("'main'"), "{error}");
+    }
 }

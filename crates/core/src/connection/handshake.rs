@@ -187,7 +187,10 @@ impl Greeting<'_> {
         });
         match answer.await? {
             Value::ServerError(error) => Err(self.dialogue.explain(error.into())),
-            _ => Ok(()),
+            _ => {
+                self.dialogue.is_logged_in = self.dialogue.credentials.is_some();
+                Ok(())
+            }
         }
     }
 

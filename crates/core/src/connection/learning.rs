@@ -52,10 +52,13 @@ async fn ask(
 pub(super) fn table_of(reply: Value, who: &str) -> Result<CommandTable> {
     let reply = reply.extract_error().map_err(|refused| {
         let refused = Error::from(refused);
-        let message = format!(
+        let mut message = format!(
             "{who} needs the server's reply to COMMAND, which is: {}",
             refused.message()
         );
+        if refused.code() == Some("NOPERM") {
+            message += "; the user needs the ACL rule +command";
+        }
         Error::new(refused.kind(), message).with_source(refused)
     })?;
     CommandTable::read(&reply)

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::FutureExt;
 use redis::{Cmd, RedisError, Value};
 
-use super::dialogue::explain;
+use super::dialogue::{Told, explain};
 use super::link::one;
 use super::progress::Progress;
 use super::ticket::Ticket;
@@ -15,7 +15,7 @@ use super::wire::Wire;
 use crate::credentials::Announcements;
 use crate::{
     ClientContext, ClientEvent, Credentials, CredentialsProvider, Deadline, Error, ErrorKind,
-    FailureCause, Result,
+    FailureCause, RedisUri, Result,
 };
 
 /// What a connection logs in with, and how it hears of other credentials.
@@ -107,10 +107,19 @@ async fn authenticate(context: &ClientContext, address: &str, wire: &Wire) -> Re
     match one(Ticket::new(wire, left).await?)? {
         Value::ServerError(refusal) => {
             let refusal = RedisError::from(refusal);
-            Err(explain(address, Some(&credentials), refusal))
+            Err(explain(address, Some((&credentials, Told::Now)), refusal))
         }
         _ => Ok(()),
     }
+}
+
+/// For the error of a server that wants a password, and was given none for `uri`: where one stands.
+pub(super) fn no_password(uri: &RedisUri) -> String {
+    let scheme = uri.scheme_of(uri.topology());
+    format!(
+        "no password is given: it stands in the URI ({scheme}://user:password@…), \
+         or in `password_file` or `password_env` of a configuration"
+    )
 }
 
 /// The command that logs in.

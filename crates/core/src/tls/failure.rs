@@ -5,7 +5,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, RedisTopology};
 
 /// Whether TLS itself failed, and not the socket under it.
 pub(crate) fn is_from_tls(error: &io::Error) -> bool {
@@ -17,11 +17,16 @@ fn tls_error(error: &io::Error) -> Option<&TlsError> {
 }
 
 /// Says why there is no connection to `address` over TLS, because of `error`. `plain` is what the URI is like for one
-/// without.
-pub(crate) fn explain(address: &dyn Display, plain: &str, error: io::Error) -> Error {
+/// without, and `topology` what is behind it.
+pub(crate) fn explain(
+    address: &dyn Display,
+    topology: RedisTopology,
+    plain: &str,
+    error: io::Error,
+) -> Error {
     let (kind, message) = match tls_error(&error) {
         Some(TlsError::InvalidCertificate(reason)) => {
-            (ErrorKind::Connect, untrusted(address, reason))
+            (ErrorKind::Connect, untrusted(address, topology, reason))
         }
         Some(TlsError::AlertReceived(alert)) => refused(address, *alert),
         Some(TlsError::InvalidMessage(_)) => (
@@ -47,7 +52,7 @@ pub(crate) fn explain(address: &dyn Display, plain: &str, error: io::Error) -> E
     Error::new(kind, message).with_source(error)
 }
 
-fn untrusted(address: &dyn Display, reason: &CertificateError) -> String {
+fn untrusted(address: &dyn Display, topology: RedisTopology, reason: &CertificateError) -> String {
     let its = format!("the certificate of {address}");
     match reason {
         // The latter if the one that is trusted has the name of the one that has signed: it was made anew, say.
@@ -56,8 +61,9 @@ fn untrusted(address: &dyn Display, reason: &CertificateError) -> String {
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!(
-                "{its} is for another host: {}; with verifyPeer=CA the name does not matter",
-                TlsError::InvalidCertificate(reason.clone())
+                "{its} is for another host: {}; with verifyPeer=CA the name does not matter{}",
+                TlsError::InvalidCertificate(reason.clone()),
+                announced(topology)
             )
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -70,6 +76,21 @@ fn untrusted(address: &dyn Display, reason: &CertificateError) -> String {
             "{its} is not accepted: {}",
             TlsError::InvalidCertificate(reason.clone())
         ),
+    }
+}
+
+/// How servers that are known by what others tell of them are known by their names.
+fn announced(topology: RedisTopology) -> &'static str {
+    match topology {
+        RedisTopology::Cluster => {
+            "; a cluster's nodes are known by their names with `cluster-announce-hostname` and \
+             `cluster-preferred-endpoint-type hostname`"
+        }
+        RedisTopology::Sentinel => {
+            "; masters are known by their names with `sentinel resolve-hostnames yes` and \
+             `sentinel announce-hostnames yes`"
+        }
+        _ => "",
     }
 }
 
@@ -118,7 +139,7 @@ mod tests {
 
     fn told(error: TlsError) -> (ErrorKind, String) {
         let error = io::Error::new(io::ErrorKind::InvalidData, error);
-        let error = explain(&"h:1", "it is redis://", error);
+        let error = explain(&"h:1", RedisTopology::Standalone, "it is redis://", error);
         (error.kind(), error.message().to_owned())
     }
 
@@ -176,6 +197,19 @@ mod tests {
     fn a_socket_that_fails_is_no_failure_of_tls() {
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert!(!is_from_tls(&reset));
-        assert_eq!(explain(&"h:1", "", reset).kind(), ErrorKind::Connect);
+        let error = explain(&"h:1", RedisTopology::Standalone, "", reset);
+        assert_eq!(error.kind(), ErrorKind::Connect);
+    }
+
+    #[test]
+    fn servers_that_others_tell_of_may_be_told_of_by_name() {
+        for (topology, part) in [
+            (RedisTopology::Cluster, "`cluster-announce-hostname`"),
+            (RedisTopology::Sentinel, "`sentinel announce-hostnames yes`"),
+        ] {
+            let said = |topology| untrusted(&"h:1", topology, &CertificateError::NotValidForName);
+            assert!(said(topology).contains(part), "{}", said(topology));
+            assert!(!said(RedisTopology::Standalone).contains("announce"));
+        }
     }
 }

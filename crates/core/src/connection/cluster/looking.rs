@@ -193,7 +193,14 @@ impl Cluster {
         let answer = answer.extract_error().map_err(Error::from);
         let topology = answer.and_then(|answer| Topology::read(&answer, address));
         topology.map_err(|error| {
-            let mut message = format!("{address} is no node of a cluster: {}", error.message());
+            let said = error.message();
+            let mut message = match error.code() {
+                Some("NOPERM") => format!(
+                    "{address} does not tell what the cluster is like: {said}; \
+                     the user needs the ACL rule +cluster|slots (before Redis 7.0: +cluster)"
+                ),
+                _ => format!("{address} is no node of a cluster: {said}"),
+            };
             if error.answer().is_some_and(|it| it.contains(NO_CLUSTER)) {
                 let uri = self.context().uri();
                 message = format!("{message}; {}", without_cluster(uri));

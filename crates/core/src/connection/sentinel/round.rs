@@ -28,10 +28,15 @@ pub(super) fn nobody_knows(master: &str, uri: &RedisUri, said: &[Error]) -> Erro
     let wants_login = |error: &Error| matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
     let mut hints = String::new();
     if said.iter().any(wants_login) {
-        hints += "; sentinels have a login of their own, the option sentinel_credentials";
+        hints = format!("; sentinels have a login of their own, {LOGIN}");
     }
     if said.iter().any(is_no_sentinel) {
         hints = format!("{hints}; {}", without_sentinels(uri));
+    } else if said.iter().any(has_no_password) {
+        let servers = without_sentinels(uri);
+        hints = format!(
+            "{hints}; it has no password, so leave out the sentinels' login, {LOGIN}; if it is no sentinel, {servers}"
+        );
     }
     let said: Vec<&str> = said.iter().map(Error::message).collect();
     let message = format!(
@@ -39,6 +44,18 @@ pub(super) fn nobody_knows(master: &str, uri: &RedisUri, said: &[Error]) -> Erro
         said.join("; ")
     );
     Error::new(kind, message)
+}
+
+/// Where the login of sentinels stands.
+const LOGIN: &str =
+    "`[servers.….sentinel]` of a configuration, or in code the option sentinel_credentials";
+
+/// Whether it was given one, and has none itself. Sentinels say that as other servers do.
+fn has_no_password(error: &Error) -> bool {
+    const REFUSED: &str = "without any password configured";
+    error
+        .answer()
+        .is_some_and(|answer| answer.contains(REFUSED))
 }
 
 fn is_no_sentinel(error: &Error) -> bool {
@@ -96,8 +113,19 @@ mod tests {
         let refused = || refused("NOAUTH Authentication required.");
         let error = nobody_knows("main", &uri(), &[refused(), refused()]);
         assert_eq!(error.kind(), ErrorKind::Authentication);
-        let hints = error.message().matches("sentinel_credentials").count();
-        assert_eq!(hints, 1, "{error}");
+        for place in ["sentinel_credentials", "`[servers.….sentinel]`"] {
+            assert_eq!(error.message().matches(place).count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn if_one_wants_no_login_it_is_said_that_it_may_be_a_server() {
+        let refusal =
+            "ERR AUTH <password> called without any password configured for the default user";
+        let error = nobody_knows("main", &uri(), &[refused(refusal), refused(refusal)]);
+        for part in ["`[servers.….sentinel]`", "leave out", "redis-cluster://"] {
+            assert_eq!(error.message().matches(part).count(), 1, "{error}");
+        }
     }
 
     #[test]

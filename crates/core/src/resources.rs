@@ -238,7 +238,7 @@ impl ClientResourcesBuilder {
     }
 
     /// How many synchronous callbacks may run at the same time. Default 16. Threads are started when
-    /// they are needed and end when they have been idle for some seconds; a callback that finds none
+    /// they are needed and end when they have been idle for ten seconds; a callback that finds none
     /// free waits in its listener's bounded queue.
     pub fn callback_threads(mut self, threads: usize) -> Self {
         self.callback_threads = threads;

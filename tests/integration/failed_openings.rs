@@ -6,7 +6,8 @@ use redis_manager::prelude::*;
 
 use crate::fixture::{Host, PATIENCE, PROTOCOLS};
 
-const TYPES: [ClientType; 3] = [ClientType::Basic, ClientType::Command, ClientType::PubSub];
+pub(crate) const TYPES: [ClientType; 3] =
+    [ClientType::Basic, ClientType::Command, ClientType::PubSub];
 
 /// Opens a client of each type by each protocol at `url`; all fail by the connect timeout of `options`.
 #[track_caller]

@@ -93,6 +93,8 @@ mod ownership;
 mod pattern_permissions;
 mod patterns;
 mod permissions_lost;
+#[cfg(unix)]
+mod pipe;
 mod pubsub_client;
 mod pubsub_limits;
 mod quickstart;
@@ -129,6 +131,8 @@ mod silent_nodes;
 mod slot_walk;
 mod snapshots;
 mod snapshots_of_many;
+#[cfg(unix)]
+mod stalled_files;
 mod threads;
 mod tls;
 mod tls_certificates;

@@ -9,6 +9,11 @@
 
 mod failures_in_the_log;
 mod lines;
+#[cfg(target_os = "linux")]
+#[path = "../integration/pipe.rs"]
+mod pipe;
+#[cfg(target_os = "linux")]
+mod stalled_files;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Instant;

@@ -223,7 +223,8 @@ impl OpenRedisClient for RedisCommandClient {
         resources: &ClientResources,
     ) -> Result<Self> {
         let _pass = script.gate().pass()?;
-        let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
+        let context =
+            ClientContext::new_async(script, Self::CLIENT_TYPE, uri, options, resources).await?;
         let connection = Connection::open_async(&context, None).await?;
         Ok(Self(Arc::new(Inner {
             context,

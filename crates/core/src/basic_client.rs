@@ -82,9 +82,8 @@ impl RedisBasicClient {
                            sentinels' master, or a cluster's slots";
             return Err(self.context.error(ErrorKind::Unsupported, message));
         };
-        let protocol = client.get_connection_info().redis_settings().protocol();
         let size = self.context.options().session_pool_size();
-        build_pool(&self.context, protocol, size)
+        build_pool(&self.context, client.get_connection_info(), size)
     }
 
     /// Asks the server for a sign of life over a connection made for it, blocking the thread. Returns
@@ -158,7 +157,8 @@ impl OpenRedisClient for RedisBasicClient {
                 "a BASIC client logs in as its URI says, and asks no credentials provider",
             ));
         }
-        let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
+        let context =
+            ClientContext::new_async(script, Self::CLIENT_TYPE, uri, options, resources).await?;
         Ok(Self {
             context,
             pool: Arc::default(),

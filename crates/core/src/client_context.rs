@@ -4,6 +4,7 @@ mod calls;
 mod closing;
 mod explaining;
 mod members;
+mod securing;
 mod status;
 mod view;
 mod work;
@@ -35,6 +36,7 @@ pub use calls::InFlight;
 use closing::Closure;
 pub use closing::Teardown;
 use members::Members;
+use securing::material;
 use status::{Change, State};
 use view::Tally;
 use work::Work;
@@ -82,21 +84,39 @@ pub struct ClientContext {
 }
 
 impl ClientContext {
-    /// Makes the context of a client that is about to open.
+    /// Makes the context of a client that is about to open. Reads the files of the option `tls`, if `uri` wants TLS.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] if `uri` names a kind of server that cannot be opened yet,
     /// [`ErrorKind::LimitExceeded`] if the script may open no more, [`ErrorKind::Refused`] for a BASIC client of a script
-    /// that has a key prefix or denied commands.
-    pub fn new(
+    /// that has a key prefix or denied commands, [`ErrorKind::InvalidOptions`] if a file cannot be used,
+    /// [`ErrorKind::Timeout`] if one is not read within the option `connect_timeout`, and
+    /// [`ErrorKind::ScriptUnloaded`] if the script's gate is shut meanwhile.
+    pub async fn new_async(
         script: &ScriptHandle,
         client_type: ClientType,
         uri: RedisUri,
         options: ClientOptions,
         resources: &ClientResources,
     ) -> Result<Arc<Self>> {
-        Self::make(script, client_type, uri, options, resources, None)
+        let allowed = script.options();
+        let guard = Guard::new(allowed.key_prefix(), allowed.denied_commands());
+        if guard.is_some() && client_type == ClientType::Basic {
+            return Err(goes_around());
+        }
+        // Boxed, because hardly any client reads, and all of them are moved.
+        let material = Box::pin(material(script.gate(), &uri, &options, resources)).await?;
+        let underlying = match guard {
+            Some(_) => UnderlyingClient::withheld(&uri, &options, material.as_ref())?,
+            None => UnderlyingClient::new(&uri, &options, material.as_ref())?,
+        };
+        let made = Made {
+            guard,
+            underlying,
+            members: None,
+        };
+        Self::make(script, client_type, uri, options, resources, made)
     }
 
     /// Makes the context of a connection that clients share, none so far. It belongs to no script.
@@ -107,7 +127,12 @@ impl ClientContext {
             client.uri.clone(),
             client.options.clone(),
             &client.resources,
-            Some(Members::default()),
+            Made {
+                guard: Some(Guard::of_all()),
+                // Nobody asks for it; that of the client has been looked at.
+                underlying: UnderlyingClient::Withheld,
+                members: Some(Members::default()),
+            },
         )
     }
 
@@ -117,18 +142,13 @@ impl ClientContext {
         uri: RedisUri,
         options: ClientOptions,
         resources: &ClientResources,
-        members: Option<Members>,
+        made: Made,
     ) -> Result<Arc<Self>> {
-        let allowed = script.options();
-        let guard = match members {
-            Some(_) => Some(Guard::of_all()),
-            None => Guard::new(allowed.key_prefix(), allowed.denied_commands()),
-        };
-        let underlying = match guard {
-            Some(_) if client_type == ClientType::Basic => return Err(goes_around()),
-            Some(_) => UnderlyingClient::withheld(&uri, &options)?,
-            None => UnderlyingClient::new(&uri, &options)?,
-        };
+        let Made {
+            guard,
+            underlying,
+            members,
+        } = made;
         let sentinels = SentinelUse::of(&uri, &options, resources);
         let share = script.share(LimitName::Clients)?;
         script.spend(LimitName::OpeningsPerSecond)?;
@@ -399,6 +419,13 @@ impl ClientContext {
     pub fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
         Error::new(kind, message).with_client(self.client_id)
     }
+}
+
+/// What is decided of a context before it is made.
+struct Made {
+    guard: Option<Box<Guard>>,
+    underlying: UnderlyingClient,
+    members: Option<Members>,
 }
 
 fn goes_around() -> Error {

@@ -11,10 +11,15 @@ use redis::{
 use socket2::TcpKeepalive;
 
 #[cfg(feature = "tls")]
-use crate::tls::{self, Material};
+pub(crate) use crate::tls::Material;
 use crate::{
     ClientOptions, Error, ErrorKind, ReadFrom, RedisTopology, RedisUri, Result, VerifyPeer,
 };
+
+/// There is none.
+#[cfg(not(feature = "tls"))]
+#[derive(Clone, Copy)]
+pub(crate) enum Material {}
 
 const LIBRARY_NAME: &str = "redis-manager";
 
@@ -43,24 +48,25 @@ pub(crate) fn login(uri: &RedisUri, protocol: ProtocolVersion) -> RedisConnectio
     info
 }
 
-/// Describes the connection to `uri` for the `redis` crate.
+/// Describes the connection to `uri` for the `redis` crate, with what is trusted and shown over TLS.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unsupported`] for Sentinel and Cluster, which have no one address, and for TLS without the feature `tls`; [`ErrorKind::InvalidOptions`] if a file of the option `tls` cannot be used.
+/// [`ErrorKind::Unsupported`] for Sentinel and Cluster, which have no one address.
 pub(crate) fn connection_info(
     uri: &RedisUri,
     options: &ClientOptions,
     protocol: ProtocolVersion,
+    material: Option<&Material>,
 ) -> Result<ConnectionInfo> {
     let info = address(uri)?
         .into_connection_info()?
         .set_redis_settings(login(uri, protocol))
         .set_tcp_settings(tcp_settings(options));
-    if uri.is_tls() {
-        return secured(info, uri, options);
+    match material {
+        Some(material) => secured(info, uri, material),
+        None => Ok(info),
     }
-    Ok(info)
 }
 
 /// The client of the `redis` crate for the cluster that `uri` names. It sends nothing twice, as ours does.
@@ -72,8 +78,8 @@ pub(crate) fn cluster_client(
     uri: &RedisUri,
     options: &ClientOptions,
     protocol: ProtocolVersion,
+    material: Option<&Material>,
 ) -> Result<ClusterClient> {
-    check_tls(uri, options)?;
     let mut nodes = Vec::with_capacity(uri.nodes().len());
     for node in uri.nodes() {
         let (host, port) = (node.host().to_owned(), node.port());
@@ -93,10 +99,10 @@ pub(crate) fn cluster_client(
         .tcp_settings(tcp_settings(options))
         .connection_timeout(options.connect_timeout())
         .retries(0);
+    #[cfg(not(feature = "tls"))]
+    let _ = material;
     #[cfg(feature = "tls")]
-    if uri.is_tls() {
-        let material = Material::read(options.tls())?;
-        tls::check(&material, uri.verify_peer())?;
+    if let Some(material) = material {
         // Before them, or they would have everybody verified.
         let mode = match uri.verify_peer() {
             VerifyPeer::None => TlsMode::Insecure,
@@ -104,7 +110,7 @@ pub(crate) fn cluster_client(
         };
         builder = builder
             .tls(mode)
-            .certs(certificates(&material))
+            .certs(certificates(material))
             .danger_accept_invalid_hostnames(uri.verify_peer() == VerifyPeer::Ca);
     }
     if options.read_from() == ReadFrom::ReplicaPreferred {
@@ -132,15 +138,9 @@ fn address(uri: &RedisUri) -> Result<ConnectionAddr> {
     }
 }
 
-/// Adds what is trusted and shown, as it is at this moment: the `redis` crate reads no file.
+/// Adds what is trusted and shown: the `redis` crate reads no file.
 #[cfg(feature = "tls")]
-fn secured(
-    info: ConnectionInfo,
-    uri: &RedisUri,
-    options: &ClientOptions,
-) -> Result<ConnectionInfo> {
-    let material = Material::read(options.tls())?;
-    tls::check(&material, uri.verify_peer())?;
+fn secured(info: ConnectionInfo, uri: &RedisUri, material: &Material) -> Result<ConnectionInfo> {
     let (host, port) = match info.addr() {
         ConnectionAddr::Tcp(host, port) => (host.clone(), *port),
         _ => return Ok(info),
@@ -152,7 +152,7 @@ fn secured(
         tls_params: None,
     };
     let mut addr =
-        redis::Client::build_with_tls(info.clone().set_addr(addr), certificates(&material))?
+        redis::Client::build_with_tls(info.clone().set_addr(addr), certificates(material))?
             .get_connection_info()
             .addr()
             .clone();
@@ -173,29 +173,8 @@ fn certificates(material: &Material) -> TlsCertificates {
 }
 
 #[cfg(not(feature = "tls"))]
-fn secured(_: ConnectionInfo, uri: &RedisUri, _: &ClientOptions) -> Result<ConnectionInfo> {
-    Err(without_tls(&uri.address()))
-}
-
-/// Looks whether the option `tls` can be used, if `uri` wants it.
-///
-/// # Errors
-///
-/// As [`connection_info`].
-#[cfg(feature = "tls")]
-pub(crate) fn check_tls(uri: &RedisUri, options: &ClientOptions) -> Result<()> {
-    match uri.is_tls() {
-        true => tls::check(&Material::read(options.tls())?, uri.verify_peer()),
-        false => Ok(()),
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-pub(crate) fn check_tls(uri: &RedisUri, _: &ClientOptions) -> Result<()> {
-    match uri.is_tls() {
-        true => Err(without_tls(&uri.address())),
-        false => Ok(()),
-    }
+fn secured(_: ConnectionInfo, _: &RedisUri, material: &Material) -> Result<ConnectionInfo> {
+    match *material {}
 }
 
 /// The refusal of a URI with TLS.
@@ -218,22 +197,4 @@ fn tcp_settings(options: &ClientOptions) -> TcpSettings {
         settings = settings.set_user_timeout(timeout);
     }
     settings
-}
-
-#[cfg(test)]
-#[cfg(not(feature = "tls"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_the_feature_a_uri_with_tls_is_refused_by_its_name() {
-        let uri = "rediss://h".parse().unwrap();
-        let options = ClientOptions::default();
-        let error = connection_info(&uri, &options, ProtocolVersion::RESP3).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert_eq!(
-            error.message(),
-            "h:6379: a TLS URI needs the feature `tls`, which is off"
-        );
-    }
 }

@@ -1,12 +1,11 @@
 //! Pools of connections of the `redis` crate, for the BASIC client.
 
 use deadpool_redis::{Hook, HookError, Manager, Pool, PoolConfig, Runtime, Timeouts};
-use redis::{AsyncConnectionConfig, ProtocolVersion};
+use redis::{AsyncConnectionConfig, ConnectionInfo};
 
-use crate::connection_info::connection_info;
 use crate::{ClientContext, ErrorKind, Result};
 
-/// Builds a pool of at most `size` connections for the client that `context` describes. Does not
+/// Builds a pool of at most `size` connections as `info` says, for the client that `context` describes. Does not
 /// connect. Its connections live on the runtime on which they are asked for.
 ///
 /// Waiting for a connection is bounded by the command timeout, making one by the option
@@ -17,7 +16,7 @@ use crate::{ClientContext, ErrorKind, Result};
 /// [`ErrorKind::Unsupported`] if the client's URI cannot be opened yet.
 pub(crate) fn build_pool(
     context: &ClientContext,
-    protocol: ProtocolVersion,
+    info: &ConnectionInfo,
     size: usize,
 ) -> Result<Pool> {
     let options = context.options();
@@ -25,8 +24,7 @@ pub(crate) fn build_pool(
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(options.connect_timeout()))
         .set_response_timeout(None);
-    let info = connection_info(context.uri(), options, protocol)?;
-    let manager = Manager::new_with_config(info, config)?;
+    let manager = Manager::new_with_config(info.clone(), config)?;
     let mut limits = PoolConfig::new(size);
     limits.timeouts = Timeouts {
         wait: Some(context.command_timeout()),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use redis::ProtocolVersion;
 
-use crate::connection_info::{check_tls, cluster_client, connection_info};
+use crate::connection_info::{Material, cluster_client, connection_info};
 use crate::{ClientOptions, Protocol, RedisTopology, RedisUri, Result};
 
 /// A client of the `redis` crate for the server that a client of ours connects to, for whatever this
@@ -30,9 +30,13 @@ pub enum UnderlyingClient {
 }
 
 impl UnderlyingClient {
-    pub(crate) fn new(uri: &RedisUri, options: &ClientOptions) -> Result<Self> {
+    /// `material` is what is trusted and shown over TLS, if there is TLS.
+    pub(crate) fn new(
+        uri: &RedisUri,
+        options: &ClientOptions,
+        material: Option<&Material>,
+    ) -> Result<Self> {
         if uri.topology() == RedisTopology::Sentinel {
-            check_tls(uri, options)?;
             return Ok(Self::Sentinel);
         }
         // The raw client does not negotiate, and every server speaks RESP2.
@@ -41,16 +45,20 @@ impl UnderlyingClient {
             Protocol::Auto | Protocol::Resp2 => ProtocolVersion::RESP2,
         };
         if uri.topology() == RedisTopology::Cluster {
-            return Ok(Self::Cluster(cluster_client(uri, options, protocol)?));
+            let client = cluster_client(uri, options, protocol, material)?;
+            return Ok(Self::Cluster(client));
         }
-        Ok(Self::Single(redis::Client::open(connection_info(
-            uri, options, protocol,
-        )?)?))
+        let info = connection_info(uri, options, protocol, material)?;
+        Ok(Self::Single(redis::Client::open(info)?))
     }
 
     /// Checks what [`new`](Self::new) does.
-    pub(crate) fn withheld(uri: &RedisUri, options: &ClientOptions) -> Result<Self> {
-        Self::new(uri, options)?;
+    pub(crate) fn withheld(
+        uri: &RedisUri,
+        options: &ClientOptions,
+        material: Option<&Material>,
+    ) -> Result<Self> {
+        Self::new(uri, options, material)?;
         Ok(Self::Withheld)
     }
 

@@ -58,7 +58,10 @@ impl Target {
         match self.logins.server {
             Some(login) if options.credentials().is_none() => match client_type {
                 // It has its password from its URI alone.
-                ClientType::Basic => Ok((login.log_in(self.uri).await?, options)),
+                ClientType::Basic => {
+                    let time = options.connect_timeout();
+                    Ok((login.log_in(self.uri, time).await?, options))
+                }
                 _ => Ok((self.uri, options.to_builder().credentials(login).build()?)),
             },
             _ => Ok((self.uri, options)),

@@ -86,7 +86,8 @@ impl OpenRedisClient for RedisPubSubClient {
         resources: &ClientResources,
     ) -> Result<Self> {
         let _pass = script.gate().pass()?;
-        let context = ClientContext::new(script, Self::CLIENT_TYPE, uri, options, resources)?;
+        let context =
+            ClientContext::new_async(script, Self::CLIENT_TYPE, uri, options, resources).await?;
         let own = Subscriptions::new(context.options().shared());
         let sink: Arc<dyn PushSink> = SocketSink::new(&own, SocketId::FIRST);
         let connection = Connection::open_async(&context, Some(sink)).await?;

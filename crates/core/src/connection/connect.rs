@@ -81,9 +81,9 @@ async fn secure(
         )
     })?;
     let configs = peer.resources.tls_configs();
-    let config = configs
-        .get(peer.options.tls(), peer.uri.verify_peer())
-        .await?;
+    let files = configs.files(peer.options.tls(), peer.uri.verify_peer());
+    progress.reading_began(&files);
+    let config = files.config().await?;
     progress.tls_began();
     let secured = super::tls_socket::TlsSocket::connect(stream, name, config).await;
     progress.answered();

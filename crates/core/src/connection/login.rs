@@ -46,7 +46,7 @@ impl Login {
         // Before it is asked, so that nothing is missed.
         let subscribe = || Some(provider.rotation()?.subscribe());
         let announcements = catch_unwind(AssertUnwindSafe(subscribe)).ok().flatten();
-        progress.asking_began();
+        progress.asking_began(name_of(&**provider));
         let credentials = ask(address, &**provider).await;
         progress.answered();
         let credentials = credentials?;
@@ -71,6 +71,12 @@ pub(super) async fn ask(
     };
     let message = format!("there are no credentials for {address}: {problem}");
     Err(Error::new(ErrorKind::Connect, message))
+}
+
+/// What `provider` calls itself; code of the host too.
+pub(super) fn name_of(provider: &dyn CredentialsProvider) -> String {
+    let name = catch_unwind(AssertUnwindSafe(|| provider.name().into_owned()));
+    name.unwrap_or_else(|_| "the credentials provider".to_owned())
 }
 
 /// Tells the server at `address` of other credentials, on the connection of `wire`, whenever there are any.
@@ -99,7 +105,8 @@ async fn authenticate(context: &ClientContext, address: &str, wire: &Wire) -> Re
     let timeout = context.options().connect_timeout();
     let asked = tokio::time::timeout(timeout, ask(address, &**provider)).await;
     let credentials = asked.unwrap_or_else(|_| {
-        let message = format!("the credentials provider has not answered within {timeout:?}");
+        let name = name_of(&**provider);
+        let message = format!("{name} has not answered within {timeout:?}");
         Err(Error::new(ErrorKind::Timeout, message))
     })?;
     let deadline = Deadline::after(timeout);

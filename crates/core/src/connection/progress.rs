@@ -1,10 +1,15 @@
 //! How far a connection got that is being made.
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 use super::endpoint::Endpoint;
 use super::scheme_hint::without_tls;
 use crate::RedisUri;
+#[cfg(feature = "tls")]
+use crate::tls::TlsFiles;
 
 /// Left by who connects, for who tells that it took too long.
 #[derive(Debug, Default)]
@@ -18,7 +23,7 @@ struct State {
 }
 
 /// Whose turn it is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 enum Awaited {
     /// Nobody's of whom there is something to say.
     #[default]
@@ -26,8 +31,11 @@ enum Awaited {
     /// The server's, which was reached, and is to answer the TLS handshake.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
     Tls,
-    /// The credentials provider's.
-    Credentials,
+    /// That of files, which are read for the TLS handshake.
+    #[cfg(feature = "tls")]
+    Files(Arc<TlsFiles>),
+    /// That of the credentials provider, which calls itself so.
+    Credentials(String),
 }
 
 impl Progress {
@@ -39,15 +47,21 @@ impl Progress {
         };
     }
 
+    /// `files` are read, and nothing more is done before.
+    #[cfg(feature = "tls")]
+    pub(super) fn reading_began(&self, files: &Arc<TlsFiles>) {
+        self.0.lock().awaited = Awaited::Files(Arc::clone(files));
+    }
+
     /// The server was reached, and is to answer the TLS handshake.
     #[cfg(feature = "tls")]
     pub(super) fn tls_began(&self) {
         self.0.lock().awaited = Awaited::Tls;
     }
 
-    /// The credentials provider is asked.
-    pub(super) fn asking_began(&self) {
-        self.0.lock().awaited = Awaited::Credentials;
+    /// The credentials provider is asked, which calls itself `name`.
+    pub(super) fn asking_began(&self, name: String) {
+        self.0.lock().awaited = Awaited::Credentials(name);
     }
 
     /// Whoever was waited for has answered.
@@ -63,14 +77,16 @@ impl Progress {
     /// What there is to say of a connection for `uri` that took too long.
     pub(super) fn hint(&self, uri: &RedisUri) -> String {
         let state = self.0.lock();
-        match (state.awaited, &state.endpoint) {
+        match (&state.awaited, &state.endpoint) {
             (Awaited::Tls, Some(endpoint)) => {
                 let plain = without_tls(uri, endpoint);
                 format!(
                     ": the TLS handshake is not answered; if the port does not speak TLS, {plain}"
                 )
             }
-            (Awaited::Credentials, _) => ": the credentials provider has not answered".to_owned(),
+            #[cfg(feature = "tls")]
+            (Awaited::Files(files), _) => format!(": {} has not been read", files.awaited()),
+            (Awaited::Credentials(name), _) => format!(": {name} has not answered"),
             (Awaited::Nobody | Awaited::Tls, _) => String::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! Who is asked for credentials.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::ops::Deref;
@@ -49,6 +50,13 @@ pub trait CredentialsProvider: Send + Sync {
     /// the next one that is made has the new ones.
     fn rotation(&self) -> Option<&CredentialsRotation> {
         None
+    }
+
+    /// What the error of a connection calls it that was not made because nothing has come of
+    /// [`credentials`](Self::credentials) in time. Default "the credentials provider"; say what is asked instead, so that
+    /// whoever reads it knows where to look. It must not block, and no secret belongs into it.
+    fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("the credentials provider")
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn client_config(
 /// # Errors
 ///
 /// [`ErrorKind::InvalidOptions`] names what cannot be used.
-pub(crate) fn check(material: &Material, verify_peer: VerifyPeer) -> Result<()> {
+pub(super) fn check(material: &Material, verify_peer: VerifyPeer) -> Result<()> {
     let roots = material.roots()?.unwrap_or_else(RootCertStore::empty);
     client_config(material, Arc::new(roots), verify_peer).map(drop)
 }

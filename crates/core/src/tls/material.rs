@@ -4,6 +4,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::reading::Reading;
 use crate::{Error, ErrorKind, Pem, Result, TlsOptions};
 
 /// The bytes of the files, or of the text, as they were when they were read. Two that are equal make the same
@@ -28,20 +29,18 @@ struct Part {
 }
 
 impl Material {
-    /// Reads it. Blocks while files are read.
+    /// Reads it, and says in `reading` what is read. Blocks while files are read.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidOptions`] if a file cannot be read.
-    pub(crate) fn read(options: &TlsOptions) -> Result<Self> {
-        let ca = options
-            .ca()
-            .map(|ca| Part::read("tls.ca", ca))
-            .transpose()?;
+    pub(super) fn read(options: &TlsOptions, reading: &Reading) -> Result<Self> {
+        let read = |option, pem| Part::read(option, pem, reading);
+        let ca = options.ca().map(|ca| read("tls.ca", ca)).transpose()?;
         let identity = match (options.certificate(), options.key()) {
             (Some(certificate), Some(key)) => Some(Identity {
-                certificate: Part::read("tls.certificate", certificate)?,
-                key: Part::read("tls.key", key)?,
+                certificate: read("tls.certificate", certificate)?,
+                key: read("tls.key", key)?,
             }),
             _ => None,
         };
@@ -109,11 +108,12 @@ impl Material {
 }
 
 impl Part {
-    fn read(option: &str, pem: &Pem) -> Result<Self> {
+    fn read(option: &str, pem: &Pem, reading: &Reading) -> Result<Self> {
         let name = match pem.path() {
             Some(path) => format!("`{option}` ({})", path.display()),
             None => format!("`{option}`"),
         };
+        reading.began(&name);
         match pem.read() {
             Ok(pem) => Ok(Self { name, pem }),
             Err(error) => {
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn problem(options: TlsOptions) -> String {
-        let read = Material::read(&options).and_then(|material| {
+        let read = Material::read(&options, &Reading::default()).and_then(|material| {
             material.roots()?;
             material.identity().map(drop)
         });

@@ -115,6 +115,7 @@ mod tests {
 
     use super::super::client_config::client_config;
     use super::super::material::Material;
+    use super::super::reading::Reading;
     use super::*;
     use crate::{TlsOptions, VerifyPeer};
 
@@ -147,7 +148,7 @@ mod tests {
     fn client(certificate: &rcgen::Certificate, verify: VerifyPeer) -> ClientConnection {
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).unwrap();
-        let material = Material::read(&TlsOptions::default()).unwrap();
+        let material = Material::read(&TlsOptions::default(), &Reading::default()).unwrap();
         let config = client_config(&material, Arc::new(roots), verify).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         client::ClientConnection::new(Arc::new(config), name).unwrap()

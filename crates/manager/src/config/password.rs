@@ -65,6 +65,16 @@ impl PasswordSource {
     }
 }
 
+impl PasswordSource {
+    /// What is said not to have answered.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::File(path) => format!("the password file {}", path.display()),
+            Self::Given(_) | Self::Variable(_) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for PasswordSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,11 +1,15 @@
 //! Who logs in on a server of the configuration.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis_manager_core::{Credentials, CredentialsProvider, Error, ErrorKind, RedisUri, Result};
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::password::PasswordSource;
 
@@ -21,6 +25,8 @@ pub(crate) struct ServerLogins {
 pub(crate) struct ServerLogin {
     username: Option<String>,
     password: PasswordSource,
+    /// Locked by who reads it, so that one thread does at a time: reading cannot be called off, and a file may never answer.
+    turn: Arc<Mutex<()>>,
 }
 
 impl ServerLogin {
@@ -28,25 +34,37 @@ impl ServerLogin {
         Self {
             username: username.map(str::to_owned),
             password,
+            turn: Arc::default(),
         }
     }
 
     async fn password(&self) -> Result<String> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let source = self.password.clone();
-        let read = spawn_blocking(move || source.read()).await;
+        let read = spawn_blocking(move || {
+            let _turn = turn;
+            source.read()
+        })
+        .await;
         read.map_err(|error| {
             let message = "reading the password failed";
             Error::new(ErrorKind::Internal, message).with_source(error)
         })?
     }
 
-    /// `uri` with the login of this moment. Must be polled on a tokio runtime.
+    /// `uri` with the login of this moment, which is read within `time`. Must be polled on a tokio runtime.
     ///
     /// # Errors
     ///
     /// What keeps the password from being read.
-    pub(crate) async fn log_in(&self, uri: RedisUri) -> Result<RedisUri> {
-        let password = self.password().await?;
+    pub(crate) async fn log_in(&self, uri: RedisUri, time: Duration) -> Result<RedisUri> {
+        let read = timeout(time, self.password()).await;
+        let password = read.unwrap_or_else(|_| {
+            let (address, source) = (uri.address(), self.password.name());
+            let message =
+                format!("no password for {address} within {time:?}: {source} has not answered");
+            Err(Error::new(ErrorKind::Timeout, message))
+        })?;
         Ok(uri.with_login(self.username.as_deref().unwrap_or_default(), password))
     }
 }
@@ -57,5 +75,9 @@ impl CredentialsProvider for ServerLogin {
         let credentials = Credentials::new(self.password().await?);
         let username = self.username.as_deref().unwrap_or_default();
         Ok(credentials.with_username(username))
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        Cow::Owned(self.password.name())
     }
 }

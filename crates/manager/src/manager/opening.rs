@@ -201,7 +201,12 @@ impl RedisManager {
             .resources
             .run_cancellable(async move {
                 let _pass = owner.gate().pass()?;
-                let (uri, options) = target.prepare(C::CLIENT_TYPE, options).await?;
+                let gate = owner.gate();
+                let (uri, options) = tokio::select! {
+                    biased;
+                    () = gate.shut_async() => return Err(gate.refusal()),
+                    prepared = target.prepare(C::CLIENT_TYPE, options) => prepared?,
+                };
                 let client = C::open_async(&owner, uri, options, &resources).await?;
                 let added = match manager.upgrade() {
                     Some(manager) => manager.registry.lock().add(&owner, client.clone().into()),

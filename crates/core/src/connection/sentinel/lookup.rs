@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::connect::Peer;
 use super::super::dialogue::Dialogue;
 use super::super::endpoint::Endpoint;
-use super::super::login::ask;
+use super::super::login::{ask, name_of};
 use super::super::progress::Progress;
 use super::SentinelSet;
 use super::answer::{Address, address};
@@ -86,7 +86,7 @@ impl SentinelSet {
         };
         let mut dialogue = Dialogue::open(endpoint.clone(), peer, progress).await?;
         if let Some(provider) = self.options.sentinel_credentials() {
-            progress.asking_began();
+            progress.asking_began(name_of(&**provider));
             let credentials = ask(endpoint, &**provider).await;
             progress.answered();
             let credentials = credentials?;

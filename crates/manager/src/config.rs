@@ -6,6 +6,7 @@ mod overrides;
 mod password;
 mod prefix_template;
 mod problem;
+mod reading;
 mod resources;
 mod script;
 mod sentinel;

@@ -138,3 +138,40 @@ pub(super) fn auth(credentials: &Credentials) -> Cmd {
     cmd.arg(credentials.password());
     cmd
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error as StdError;
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    struct Vault {
+        is_broken: bool,
+    }
+
+    #[async_trait]
+    impl CredentialsProvider for Vault {
+        async fn credentials(&self) -> Result<Credentials, Box<dyn StdError + Send + Sync>> {
+            Ok(Credentials::new("token"))
+        }
+
+        fn name(&self) -> Cow<'_, str> {
+            assert!(!self.is_broken, "deliberate");
+            Cow::Borrowed("the vault")
+        }
+    }
+
+    #[test]
+    fn a_provider_is_called_as_it_calls_itself_if_it_can_say_so() {
+        let name = |is_broken| name_of(&Vault { is_broken });
+        assert_eq!(name(false), "the vault");
+        assert_eq!(name(true), "the credentials provider");
+        assert_eq!(
+            name_of(&Credentials::new("password")),
+            "the credentials provider"
+        );
+    }
+}

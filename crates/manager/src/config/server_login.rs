@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis_manager_core::{Credentials, CredentialsProvider, Error, ErrorKind, RedisUri, Result};
-use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::password::PasswordSource;
+use super::reading::Reading;
 
 /// Who logs in on a server of the configuration and on its sentinels, as far as it is not its URI that says so.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +24,7 @@ pub(crate) struct ServerLogins {
 pub(crate) struct ServerLogin {
     username: Option<String>,
     password: PasswordSource,
-    /// Locked by who reads it, so that one thread does at a time: reading cannot be called off, and a file may never answer.
-    turn: Arc<Mutex<()>>,
+    reading: Reading<Result<String>>,
 }
 
 impl ServerLogin {
@@ -34,18 +32,13 @@ impl ServerLogin {
         Self {
             username: username.map(str::to_owned),
             password,
-            turn: Arc::default(),
+            reading: Reading::default(),
         }
     }
 
     async fn password(&self) -> Result<String> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
         let source = self.password.clone();
-        let read = spawn_blocking(move || {
-            let _turn = turn;
-            source.read()
-        })
-        .await;
+        let read = self.reading.get(move || source.read()).await;
         read.map_err(|error| {
             let message = "reading the password failed";
             Error::new(ErrorKind::Internal, message).with_source(error)

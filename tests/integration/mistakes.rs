@@ -174,10 +174,17 @@ fn a_call_that_is_given_up_says_whom_it_waited_for() {
                 .unwrap()
         };
         let client = open(server.url(), false);
-        server.run(&["CLIENT", "PAUSE", "1000", "WRITE"]);
+        let commands: RedisCommandClient = host
+            .manager
+            .open_with(&host.script, server.url(), hasty(false))
+            .unwrap();
+        let mut session = commands.session().unwrap();
+        server.run(&["CLIENT", "PAUSE", "5000", "WRITE"]);
         let error = client.publish("news", "m").unwrap_err();
         let said = format!("no reply from {} within 300ms", address(&server));
         assert_eq!(error.message(), said);
+        let set = session.set::<_, _, ()>("k", "v").unwrap_err();
+        assert_eq!(Error::from(set).message(), said);
         assert_eq!(error.delivery(), Some(Delivery::Unknown));
         server.run(&["CLIENT", "UNPAUSE"]);
         let client = open(format!("redis://:{PASSWORD}@{silent}"), true);

@@ -33,6 +33,23 @@ const KEPT_CAPACITY: usize = 256 * 1024;
 /// How long a caller may lead without getting on. Most do it in microseconds, but nobody can make them.
 const WATCH: Duration = Duration::from_millis(10);
 
+/// Where a connection goes to, for errors, unless it is known better.
+pub(super) enum Place {
+    /// Where the client's URI says, which whoever has the driver has as well.
+    OfClient(Arc<ClientContext>),
+    /// Of a driver that may live longer than what else has the client: that is not to end on an I/O thread.
+    At(Arc<str>),
+}
+
+impl Place {
+    fn address(&self) -> String {
+        match self {
+            Self::OfClient(context) => context.address(),
+            Self::At(address) => address.to_string(),
+        }
+    }
+}
+
 /// What the task looks at while callers lead.
 #[derive(Clone, Copy)]
 struct Watch {
@@ -57,8 +74,7 @@ pub(super) struct Driver {
     /// `None`: a silent peer is never asked.
     heartbeat: Option<Heartbeat>,
     last_heard: Instant,
-    /// What the URI says of the server's address, for errors.
-    context: Option<Arc<ClientContext>>,
+    place: Place,
     /// `None` unless something else than the URI named the server.
     following: Option<Box<Following>>,
     /// What callers found who took a turn, for the task.
@@ -83,7 +99,7 @@ impl Driver {
         heartbeat: Option<Duration>,
         busy_poll: BusyPoll,
         closed: Error,
-        context: Option<Arc<ClientContext>>,
+        place: Place,
     ) -> Box<Self> {
         outbox.set_up(greeted.protocol);
         let now = Instant::now();
@@ -98,7 +114,7 @@ impl Driver {
             timer: DeadlineTimer::new(),
             heartbeat: heartbeat.map(|interval| Heartbeat::new(interval, now)),
             last_heard: now,
-            context,
+            place,
             following: greeted.following,
             end: None,
             task: Waker::noop().clone(),
@@ -202,10 +218,10 @@ impl Driver {
             // The socket takes nothing at this moment: what it has no byte of can still be withdrawn.
             self.return_unsent();
         }
-        let (following, context) = (self.following.as_deref(), self.context.as_deref());
+        let (following, place) = (self.following.as_deref(), &self.place);
         let address = || match following {
             Some(following) => following.endpoint().to_string(),
-            None => context.map(ClientContext::address).unwrap_or_default(),
+            None => place.address(),
         };
         self.outbox.expire(now, address);
         self.multiplexer.expire(now, address);

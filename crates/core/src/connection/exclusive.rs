@@ -8,7 +8,7 @@ use redis::{Cmd, Pipeline, Value};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::busy_poll::BusyPoll;
-use super::driver::Driver;
+use super::driver::{Driver, Place};
 use super::endpoint::Endpoint;
 use super::following::Following;
 use super::handshake::{Greeted, greet};
@@ -93,6 +93,7 @@ impl ExclusiveConnection {
         let announcements = greeted.announcements.take();
         let outbox = Outbox::new(context.options(), &ReplayFilter::none());
         let pushes = Pushes::of(greeted.protocol, false);
+        let address: Arc<str> = target.address(context).into();
         let driver = Driver::new(
             greeted,
             Multiplexer::new(pushes, None),
@@ -101,12 +102,11 @@ impl ExclusiveConnection {
             None,
             BusyPoll::new(context),
             context.cut_error(Delivery::Unknown),
-            Some(Arc::clone(context)),
+            Place::At(Arc::clone(&address)),
         );
         let served = Served::new(&outbox, context.closed_error());
-        let address = target.address(context);
         let lost = move |endpoint: Option<&Endpoint>, reason| {
-            let address = endpoint.map_or_else(|| address.clone(), Endpoint::to_string);
+            let address = endpoint.map_or_else(|| address.to_string(), Endpoint::to_string);
             let message = format!("the connection to {address} was lost: {reason}");
             Error::new(ErrorKind::Disconnected, message)
         };

@@ -209,6 +209,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::super::busy_poll::BusyPoll;
+    use super::super::driver::Place;
     use super::super::handshake::Greeted;
     use super::super::multiplexer::{Multiplexer, Pushes};
     use super::super::outbox::Outbox;
@@ -237,7 +238,7 @@ mod tests {
             None,
             BusyPoll::of(None, ClientId::next(), Arc::default()),
             Error::new(ErrorKind::Closed, "closed"),
-            None,
+            Place::At("h:1".into()),
         );
         let shared = SharedDriver::default();
         *shared.driver.lock() = Some(driver);

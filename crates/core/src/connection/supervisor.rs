@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::PushSink;
 use super::backoff::Backoff;
 use super::busy_poll::BusyPoll;
-use super::driver::Driver;
+use super::driver::{Driver, Place};
 use super::endpoint::Endpoint;
 use super::following::{Following, Moved};
 use super::handshake::{Greeted, greet};
@@ -206,7 +206,7 @@ impl Supervisor {
             self.context.options().heartbeat(),
             BusyPoll::new(&self.context),
             self.context.cut_error(Delivery::Unknown),
-            Some(Arc::clone(&self.context)),
+            Place::OfClient(Arc::clone(&self.context)),
         )
     }
 

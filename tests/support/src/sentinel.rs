@@ -31,9 +31,13 @@ const FAILOVER_TIMEOUT: u64 = 3000;
 /// The pings must not be more frequent. While the master is down, replicas are asked for INFO once a second, whatever is
 /// set, and one whose INFO is older than 5 ping periods is no candidate: with 100 ms every second election ends with
 /// `-failover-abort-no-good-slave`, and the next one is seconds later.
+///
+/// Nor must they publish more often. Who has seen a replica be a master for four such periods, and has not heard that it was
+/// promoted, makes it a replica again (`+convert-to-slave`): what was written is lost, and there is another failover. The one
+/// that had it promoted looks once a second, and tells then.
 const PERIODS: [(&str, &str); 5] = [
     ("info-period", "200"),
-    ("publish-period", "200"),
+    ("publish-period", "500"),
     ("ping-period", "400"),
     ("ask-period", "100"),
     ("tilt-period", "1000"),

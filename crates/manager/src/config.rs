@@ -6,12 +6,12 @@ mod overrides;
 mod password;
 mod prefix_template;
 mod problem;
-mod reading;
 mod resources;
 mod script;
 mod sentinel;
 mod server;
 mod server_login;
+mod shared_reading;
 mod tree;
 mod variable_name;
 

@@ -21,10 +21,22 @@ use crate::subscription_table::{Differs, NextStep, OfClient, Step, StepNumber, S
 pub(crate) use sink::SocketSink;
 pub(crate) use teardown::ClientTeardown;
 
-/// How long to wait before the server is told again what it did not take.
-const RETRY: Duration = Duration::from_millis(50);
-/// The same of what it has refused: whoever may not say it would be refused again.
-const RETRY_REFUSED: Duration = Duration::from_secs(10);
+/// When the server is told again what it did not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    Soon,
+    /// What it has refused: whoever may not say it would be refused again.
+    Seldom,
+}
+
+impl Again {
+    fn pause(self) -> Duration {
+        match self {
+            Self::Soon => Duration::from_millis(50),
+            Self::Seldom => Duration::from_secs(10),
+        }
+    }
+}
 
 /// Those of one client, or of all that share its connection.
 pub(crate) struct Subscriptions {
@@ -179,20 +191,23 @@ impl Subscriptions {
         }));
     }
 
-    /// Tells the server again, after `pause`, what it did not take.
-    fn settle_later(&self, channel: &Channel, pause: Duration) {
+    /// Tells the server `again` what it did not take.
+    fn settle_later(&self, channel: &Channel, again: Again) {
         let Some(context) = self.context() else {
             return;
         };
-        if pause == RETRY_REFUSED && !self.refused.lock().insert(channel.clone()) {
+        let is_refused = again == Again::Seldom;
+        if is_refused && !self.refused.lock().insert(channel.clone()) {
             // Each listener that leaves it is refused, and there may be many in that time.
             return;
         }
         let (this, channel) = (Weak::clone(&self.this), channel.clone());
         drop(context.spawn(async move {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(again.pause()).await;
             if let Some(this) = this.upgrade() {
-                this.refused.lock().remove(&channel);
+                if is_refused {
+                    this.refused.lock().remove(&channel);
+                }
                 this.settle_in_background(&channel);
             }
         }));
@@ -260,8 +275,8 @@ impl Subscriptions {
             // Where there are several sockets, one may have been told in vain of what is subscribed to by another.
             (Some(_), Ok(())) => self.settle_in_background(channel),
             (Some(differs), Err(error)) => {
-                if let Some(pause) = pause_after(differs, error.kind()) {
-                    self.settle_later(channel, pause);
+                if let Some(again) = again_after(differs, error.kind()) {
+                    self.settle_later(channel, again);
                 }
             }
         }
@@ -269,15 +284,15 @@ impl Subscriptions {
     }
 }
 
-/// How long to wait before the server is told again of a channel in which it still `differs`, after a failure of this kind.
-/// `None`: on this connection that is of no use.
-fn pause_after(differs: Differs, failure: ErrorKind) -> Option<Duration> {
+/// When the server is told again of a channel in which it still `differs`, after a failure of this kind. `None`: on this
+/// connection that is of no use.
+fn again_after(differs: Differs, failure: ErrorKind) -> Option<Again> {
     match (differs, failure) {
         (_, ErrorKind::Closed) => None,
         (Differs::Missing, ErrorKind::Server | ErrorKind::Disconnected) => None,
         // Others may use the connection for months, and each message of the channel comes in vain.
-        (Differs::Unwanted, ErrorKind::Server) => Some(RETRY_REFUSED),
-        _ => Some(RETRY),
+        (Differs::Unwanted, ErrorKind::Server) => Some(Again::Seldom),
+        _ => Some(Again::Soon),
     }
 }
 
@@ -294,19 +309,19 @@ mod tests {
     #[test]
     fn the_server_is_told_again_what_it_may_take_and_seldom_what_it_refuses() {
         use Differs::{Missing, Unwanted};
-        for (differs, failure, pause) in [
-            (Missing, ErrorKind::Timeout, Some(RETRY)),
+        for (differs, failure, again) in [
+            (Missing, ErrorKind::Timeout, Some(Again::Soon)),
             (Missing, ErrorKind::Server, None),
             (Missing, ErrorKind::Disconnected, None),
             (Missing, ErrorKind::Closed, None),
-            (Unwanted, ErrorKind::Timeout, Some(RETRY)),
-            (Unwanted, ErrorKind::Server, Some(RETRY_REFUSED)),
-            (Unwanted, ErrorKind::Disconnected, Some(RETRY)),
+            (Unwanted, ErrorKind::Timeout, Some(Again::Soon)),
+            (Unwanted, ErrorKind::Server, Some(Again::Seldom)),
+            (Unwanted, ErrorKind::Disconnected, Some(Again::Soon)),
             (Unwanted, ErrorKind::Closed, None),
         ] {
             assert_eq!(
-                pause_after(differs, failure),
-                pause,
+                again_after(differs, failure),
+                again,
                 "{differs:?} {failure:?}"
             );
         }

@@ -10,7 +10,7 @@ use redis_manager_core::{Credentials, CredentialsProvider, Error, ErrorKind, Red
 use tokio::time::timeout;
 
 use super::password::PasswordSource;
-use super::reading::Reading;
+use super::shared_reading::SharedReading;
 
 /// Who logs in on a server of the configuration and on its sentinels, as far as it is not its URI that says so.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ pub(crate) struct ServerLogins {
 pub(crate) struct ServerLogin {
     username: Option<String>,
     password: PasswordSource,
-    reading: Reading<Result<String>>,
+    reading: SharedReading<Result<String>>,
 }
 
 impl ServerLogin {
@@ -32,7 +32,7 @@ impl ServerLogin {
         Self {
             username: username.map(str::to_owned),
             password,
-            reading: Reading::default(),
+            reading: SharedReading::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use redis_manager_core::redis::{PushInfo, PushKind, Value};
 use redis_manager_core::{Channel, ChannelKind, ErrorKind, PushSink, Result, SocketId};
 
-use super::{RETRY, Subscriptions};
+use super::{Again, Subscriptions};
 use crate::Message;
 use crate::arrivals::Arrivals;
 use crate::burst::Burst;
@@ -153,7 +153,7 @@ impl PushSink for SocketSink {
                 subscriptions.refuse(channel, &error);
             }
             // It belongs elsewhere by now.
-            Err(_) => subscriptions.settle_later(channel, RETRY),
+            Err(_) => subscriptions.settle_later(channel, Again::Soon),
         }
         if let Some(restored) = restored {
             subscriptions.tell_restored(restored);

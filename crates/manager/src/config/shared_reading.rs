@@ -9,14 +9,14 @@ use tokio::task::{JoinError, spawn_blocking};
 
 /// By one at a time, because reading cannot be called off, and a file may never answer. Whoever waits for a turn takes what
 /// another has read that began later than it asked: so many wait for two readings at most, however slow a drive is.
-pub(super) struct Reading<T>(Arc<Mutex<Option<Outcome<T>>>>);
+pub(super) struct SharedReading<T>(Arc<Mutex<Option<Outcome<T>>>>);
 
 struct Outcome<T> {
     began: Instant,
     value: T,
 }
 
-impl<T: Clone + Send + 'static> Reading<T> {
+impl<T: Clone + Send + 'static> SharedReading<T> {
     /// What `read` returns, or another call that began meanwhile. Must be polled on a tokio runtime.
     ///
     /// # Errors
@@ -44,16 +44,16 @@ impl<T: Clone + Send + 'static> Reading<T> {
     }
 }
 
-impl<T> Default for Reading<T> {
+impl<T> Default for SharedReading<T> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
 /// It may be a password.
-impl<T> fmt::Debug for Reading<T> {
+impl<T> fmt::Debug for SharedReading<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reading")
+        f.write_str("SharedReading")
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_who_ask_at_once_wait_for_two_readings_and_who_asks_later_has_its_own() {
-        let (reading, readings) = (Reading::default(), Arc::new(AtomicUsize::new(0)));
+        let (reading, readings) = (SharedReading::default(), Arc::new(AtomicUsize::new(0)));
         let (begin, begun) = mpsc::channel();
         let (go_on, goes_on) = mpsc::channel::<()>();
         let first = reading.get(move || {
@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_leaves_no_second_thread_behind() {
-        let reading = Reading::default();
+        let reading = SharedReading::default();
         let (go_on, goes_on) = mpsc::channel::<()>();
         let first = reading.get(move || {
             let _ = goes_on.recv();
@@ -113,6 +113,9 @@ mod tests {
 
     #[test]
     fn nothing_of_what_was_read_is_shown() {
-        assert_eq!(format!("{:?}", Reading::<String>::default()), "Reading");
+        assert_eq!(
+            format!("{:?}", SharedReading::<String>::default()),
+            "SharedReading"
+        );
     }
 }
